@@ -30,8 +30,7 @@ from self_check import FAILED
 from self_check.run import check, table
 from storage import StorageUnavailable
 from telegram_app import i18n
-from telegram_app.factory import TokenRefused
-from telegram_app.side_by_side import run_side_by_side
+from telegram_app.factory import TokenRefused, run_side_by_side
 
 log = logging.getLogger("bot")
 

@@ -13,13 +13,12 @@ from core.clock import Clock
 from core.settings import Settings
 from core.sqlite import Database
 from telegram_app.claims import Claims
-from telegram_app.commands import publish_commands
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import MakeFile, OnSent
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.side import Side
+from telegram_app.side import Side, publish_commands
 
 log = logging.getLogger(__name__)
 

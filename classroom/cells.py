@@ -1,4 +1,8 @@
-"""Cells of files that people open in a spreadsheet."""
+"""Files that people open in a spreadsheet, and their cells."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
 
 # A cell that begins with one of these is a formula to a spreadsheet; Excel accepts the full-width forms, too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -13,3 +17,13 @@ def harmless(cell: str) -> str:
     """Escape a text so that no spreadsheet evaluates it as a formula, and remove null characters."""
     cell = cell.replace("\0", "")
     return "'" + cell if is_formula(cell) else cell
+
+
+def csv_text(header: Sequence[str], lines: Iterable[Iterable[str]]) -> str:
+    """Return lines as CSV with a byte order mark, by which Excel recognises UTF-8; no cell is a formula."""
+    text = io.StringIO(newline="")
+    text.write("\ufeff")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(map(harmless, line) for line in lines)
+    return text.getvalue()

@@ -6,8 +6,7 @@ from collections import deque
 from classroom.bot_parts import BotParts
 from classroom.lms.sync import LmsSync
 from classroom.store import Store, StoreError, StoreUnavailable
-from classroom.verification.metrics import spread
-from core.health import PartHealth, polling_state
+from core.health import PartHealth, polling_state, spread
 from core.sqlite import DatabaseError
 
 STORE_ANSWERS_WITHIN = 2.0  # seconds; the client of /healthz waits for 4

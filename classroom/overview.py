@@ -115,15 +115,8 @@ class SessionOverview:
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
         """Return the check-ins at one of these steps whose students have no mark; with rivals they are in review."""
-        return [
-            each
-            for each in self.check_ins
-            if (
-                CheckInStep.REVIEW in steps
-                if each.rivals
-                else each.step in steps and folded(each.student_id) not in self.marks
-            )
-        ]
+        unmarked = [each for each in self.check_ins if each.rivals or folded(each.student_id) not in self.marks]
+        return [each for each in unmarked if (CheckInStep.REVIEW if each.rivals else each.step) in steps]
 
     def groups(self) -> dict[Group, list[str]]:
         """Return the student IDs in each group, in the roster's order."""

@@ -6,9 +6,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from aiohttp import web
@@ -123,3 +124,12 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def spread(kept: Iterable[float]) -> dict[str, float]:
+    """Return median and 95th percentile of durations in seconds; empty without measurements."""
+    ordered = sorted(kept)
+    if not ordered:
+        return {}
+    at_95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+    return {"median": round(median(ordered), 3), "p95": round(at_95, 3)}

@@ -9,7 +9,9 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -101,6 +103,17 @@ def migrate(record: dict[str, Any]) -> dict[str, Any]:
     if version < 2 and "created_by" in record:  # an invitation: version 2 added a note and revoking
         record = {"note": "", "revoked_at": None, **record}
     return {**record, "schema": SCHEMA}
+
+
+def delete_older(folder: Path, before: datetime) -> int:
+    """Delete a folder's files that were written before a moment; return how many. Raises OSError."""
+    count = 0
+    for file in folder.iterdir() if folder.is_dir() else []:
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            if file.stat().st_mtime < before.timestamp():
+                file.unlink()
+                count += 1
+    return count
 
 
 def replace_file(path: Path, content: str | bytes) -> None:

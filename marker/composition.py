@@ -38,12 +38,12 @@ from portal.limits import PortalLimits
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
-from telegram_app.commands import publish_commands
 from telegram_app.factory import PollingRequest, StoredSteps, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
+from telegram_app.side import publish_commands
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ class Claims:
         return self._database.write(statement, self._bot, key, at.isoformat()) == 1
 
     def at(self, key: str) -> datetime | None:
-        """Return when this was claimed; None: it was not."""
         rows = self._database.read("SELECT at FROM told WHERE bot = ? AND key = ?", self._bot, key)
         return datetime.fromisoformat(rows[0]["at"]) if rows else None
 

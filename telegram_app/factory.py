@@ -1,10 +1,10 @@
-"""Builds and runs the python-telegram-bot application of a bot."""
+"""Builds and runs the python-telegram-bot application of a bot, and several bots in one process."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,7 @@ from telegram.ext import Application, ApplicationBuilder, ContextTypes, DictPers
 from telegram.request import HTTPXRequest
 
 from core.backoff import Backoff
+from core.health import HealthReports
 from telegram_app.people import People
 from telegram_app.per_person import PerPersonUpdateProcessor
 from telegram_app.rate_limiter import PriorityRateLimiter
@@ -34,7 +35,6 @@ class TokenRefused(Exception):
 
     def __init__(self, setting: str) -> None:
         super().__init__(f"{setting}: got a token that Telegram does not know, wants the one from @BotFather")
-        self.setting = setting
 
 
 class PollingRequest(HTTPXRequest):
@@ -94,9 +94,7 @@ def build_application(
 
     ``persistence`` has the states of the application's conversations; None: it has none.
     """
-    timeouts: dict[str, Any] = dict.fromkeys(
-        ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout"), HTTP_TIMEOUT
-    )
+    timeouts: dict[str, Any] = {f"{of}_timeout": HTTP_TIMEOUT for of in ("connect", "read", "write", "pool")}
     builder = (
         ApplicationBuilder()
         .token(token)
@@ -166,6 +164,29 @@ async def polling(application: AnyApplication) -> AsyncIterator[None]:
                 await asyncio.wait_for(updater.stop(), STOP_WITHIN)
             except TimeoutError:
                 log.warning("Telegram does not answer; polling was stopped without waiting")
+
+
+async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: HealthReports) -> None:
+    """Run bots until cancelled. A refused token is logged and reported as degraded; any other error ends all bots.
+
+    Raises:
+        TokenRefused: the last bot's token was refused.
+    """
+    running = {asyncio.create_task(bot) for bot in bots}
+    try:
+        while running:
+            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for error in filter(None, [task.exception() for task in ended]):
+                if not (running and isinstance(error, TokenRefused)):
+                    raise error
+                log.error("%s", error)
+                reports.add_permanent(str(error))
+    finally:
+        for task in running:
+            task.cancel()
+        for task in running:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:

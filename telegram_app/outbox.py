@@ -32,6 +32,12 @@ log = logging.getLogger(__name__)
 URGENT, ANSWER, NOTICE, LATER = -1, 0, 1, 2
 # Actions that tidy the screen; in each lane new messages have priority over them.
 _TIDYING = ("strip", "delete")
+_PRIORITIES = {  # of new messages, and of tidying
+    URGENT: (Priority.TAP, Priority.TAP),
+    ANSWER: (Priority.ANSWER, Priority.CLEARING),
+    NOTICE: (Priority.RESULT, Priority.TIDYING),
+    LATER: (Priority.TIDYING, Priority.TIDYING),
+}
 # Seconds. Telegram allows a bot one message per second in a chat; the rest is a margin for its clock.
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
@@ -263,12 +269,17 @@ class Outbox:
         row = await asyncio.to_thread(self._queue.next, chat_id)
         if row is None:
             return False
-        early = self._too_early_by(chat_id, row.action)
+        begun = self._clock.monotonic()
+        early = self._held_until.get(chat_id, 0.0) - begun  # a 429 holds every action, deletions as well
+        if row.action in ("send", "photo", "album", "document"):
+            early = max(early, self._sender.too_early_by(chat_id))
         if early > 0:
             await self._wait(early, wake)  # then choose again: an answer may have overtaken a notice
             return True
-        begun = self._clock.monotonic()
-        self._resolve(row, await self._sender.perform(row, _options(row)))
+        deleted = await self._sender.perform(row, _options(row))
+        outcome = self._outcomes.get((chat_id, row.payload["message_id"]))
+        if row.action == "delete" and outcome is not None and not outcome.done():
+            outcome.set_result(deleted)
         await self._asked(row)
         self.seconds.append(self._clock.monotonic() - begun)
         return True
@@ -276,12 +287,6 @@ class Outbox:
     async def _asked(self, row: OutgoingRow) -> None:
         if self.on_asked is not None and (question := row.payload.get("asks")) is not None:
             await self.on_asked(row.chat_id, question, max(0.0, (self._clock.now() - row.at).total_seconds()))
-
-    def _too_early_by(self, chat_id: int, action: Action) -> float:
-        """Return the seconds until an action is allowed in a chat. A 429 holds every action, deletions as well."""
-        held = self._held_until.get(chat_id, 0.0) - self._clock.monotonic()
-        is_new = action in ("send", "photo", "album", "document")
-        return max(0.0, held, self._sender.too_early_by(chat_id) if is_new else 0.0)
 
     async def _wait(self, seconds: float, wake: asyncio.Event) -> None:
         """Wait, but not longer than until ``wake`` is set or the outbox is closed."""
@@ -302,20 +307,8 @@ class Outbox:
             await self._asked(row)
         await self._on_unreachable(chat_id)
 
-    def _resolve(self, row: OutgoingRow, deleted: bool) -> None:
-        outcome = self._outcomes.get((row.chat_id, row.payload["message_id"]))
-        if row.action == "delete" and outcome is not None and not outcome.done():
-            outcome.set_result(deleted)
-
 
 def _options(row: OutgoingRow) -> CallOptions:
     """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
-    if row.lane == URGENT:
-        priority = Priority.TAP
-    elif row.lane == LATER:
-        priority = Priority.TIDYING
-    elif row.lane == ANSWER:
-        priority = Priority.CLEARING if row.action in _TIDYING else Priority.ANSWER
-    else:
-        priority = Priority.TIDYING if row.action in _TIDYING else Priority.RESULT
-    return CallOptions(priority, longest_pause=0.0)
+    new, tidying = _PRIORITIES[row.lane]
+    return CallOptions(tidying if row.action in _TIDYING else new, longest_pause=0.0)

@@ -58,9 +58,7 @@ class Outgoing:
         if rows and rows[0]["slot"] is not None:
             oldest = "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? AND slot = ? ORDER BY id LIMIT 1"
             rows = self._database.read(oldest, self._bot, chat_id, rows[0]["slot"])
-        if not rows:
-            return None
-        return _row(rows[0])
+        return _row(rows[0]) if rows else None
 
     def done(self, row: OutgoingRow, message_id: int | None = None) -> None:
         """Delete a row; if it sent a message into its slot, record that message."""

@@ -31,19 +31,16 @@ class People:
         return {row["telegram_id"]: row["language"] for row in rows}
 
     def set_language(self, telegram_id: int, language: str) -> None:
-        statement = (
-            "INSERT INTO people (bot, telegram_id, language) VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET language = excluded.language"
-        )
-        self._database.write(statement, self._bot, telegram_id, language)
+        self._set(telegram_id, "language", language)
 
     def set_unreachable(self, telegram_id: int, since: datetime | None) -> None:
         """Record since when Telegram refuses messages to this person (blocked, gone); None: it accepts them."""
-        statement = (
-            "INSERT INTO people (bot, telegram_id, unreachable_at) VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET unreachable_at = excluded.unreachable_at"
-        )
-        self._database.write(statement, self._bot, telegram_id, since.isoformat() if since else None)
+        self._set(telegram_id, "unreachable_at", since.isoformat() if since else None)
+
+    def _set(self, telegram_id: int, column: str, value: str | None) -> None:
+        statement = f"INSERT INTO people (bot, telegram_id, {column}) VALUES (?, ?, ?)"  # noqa: S608  # our own names
+        update = f" ON CONFLICT DO UPDATE SET {column} = excluded.{column}"
+        self._database.write(statement + update, self._bot, telegram_id, value)
 
     def unreachable(self) -> set[int]:
         """Return the people to whom Telegram refuses messages."""

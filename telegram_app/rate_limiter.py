@@ -207,12 +207,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
 
     def _next_at(self) -> float | None:
         """Return when the next call may be sent; None if none waits."""
-        first, now = None, _now()
-        for queue in self._all_queues():
-            at = self._free_at(queue[0].limit)
-            first = at if first is None else min(first, at)
-            if at <= now:
-                break
+        first = min((self._free_at(queue[0].limit) for queue in self._all_queues()), default=None)
         if first is None:
             return None
         counted = sorted(self._counted.values())

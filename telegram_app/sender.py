@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,20 +69,15 @@ class Sender:
 
     async def carry_out(self, row: OutgoingRow, options: CallOptions) -> int | None:
         """Carry out a row; return the message that it sent or edited, if any."""
-        message_id: int | None = None
-        if row.action == "delete":
-            await self._delete(row, options)
-        elif row.action == "strip":
-            await self._strip(row, options)
-        elif row.action == "photo":
-            message_id = await self._photo(row, options)
-        elif row.action == "react":
-            message_id = await self._react(row, options)
-        elif row.action in ("album", "document"):  # earlier versions queued single documents
-            message_id = await self._files(row, options)
-        else:
-            message_id = await self._send_or_edit(row, options)
-        return message_id
+        carry_out: dict[str, Callable[[OutgoingRow, CallOptions], Awaitable[int | None]]] = {
+            "delete": self._delete,
+            "strip": self._strip,
+            "photo": self._photo,
+            "react": self._react,
+            "album": self._files,
+            "document": self._files,  # earlier versions queued single documents
+        }
+        return await carry_out.get(row.action, self._send_or_edit)(row, options)
 
     async def _delete(self, row: OutgoingRow, options: CallOptions) -> None:
         message_id = row.payload["message_id"]

@@ -1,4 +1,4 @@
-"""One bot's side of a conversation, the same for every bot: texts, screens, the language menu, apologies."""
+"""One bot's side of a conversation, the same for every bot: texts, screens, the language menu, commands, apologies."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from telegram.ext import (
     CallbackQueryHandler,
     CommandHandler,
     ContextTypes,
+    ExtBot,
     TypeHandler,
     filters,
 )
@@ -56,7 +57,6 @@ class Side:
     outage: WriteOutage | None = None  # set once everything is assembled
 
     def texts(self, person: int) -> Texts:
-        """Return the texts in a person's language."""
         return texts(closest(self.languages.get(person)))
 
     def who(self, update: Update) -> tuple[int, Texts]:
@@ -69,7 +69,6 @@ class Side:
         return step if step is not None and step.name else None
 
     async def choose_language(self, person: int, language: str) -> None:
-        """Store a person's language."""
         self.languages[person] = language
         await asyncio.to_thread(self.people.set_language, person, language)
 
@@ -199,3 +198,18 @@ def typed_text(update: Update) -> str:
     """Return a message's text; empty where the message has none."""
     message = update.effective_message
     return (message.text or "") if message is not None else ""
+
+
+async def publish_commands(bot: ExtBot[Any], own: Callable[[Texts], dict[str, str]]) -> None:
+    """Publish a bot's commands in each language: those of every bot, and its ``own`` ones with their descriptions.
+
+    A failure is only logged: nothing depends on it.
+    """
+    for language in LANGUAGES:
+        _ = texts(language)
+        commands = {"start": _("Menu"), **own(_), "language": _("Language"), "cancel": _("Cancel"), "help": _("Help")}
+        code = None if language == "en" else language  # English is the default for all other languages
+        try:
+            await bot.set_my_commands(list(commands.items()), language_code=code)
+        except TelegramError as error:
+            log.info("@%s: commands (%s) not published: %s", bot.username, language, error.message)

@@ -92,9 +92,6 @@ class PersonKeys:
         except OSError as error:
             raise PersonKeysUnavailable(f"the folder of face keys: {error.strerror}") from error
 
-    def _keys(self) -> list[Path]:
-        return [file for file in self._folder.iterdir() if file.suffix == ENDING]
-
     def _file_of(self, student_id: str) -> Path:
         name = hashlib.blake2b(folded(student_id).encode(), key=self._naming(), digest_size=20).hexdigest()
         return self._folder / f"{name}{ENDING}"
@@ -106,7 +103,7 @@ class PersonKeys:
         if len(naming) != 32:
             naming = secrets.token_bytes(32)
             replace_file(file, naming)
-            gone = self._delete(self._keys())
+            gone = self._delete(list(self._folder.glob(f"*{ENDING}")))
             log.info("face keys: created the hash key; deleted %d keys that can no longer be found", gone)
         return naming
 

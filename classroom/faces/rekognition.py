@@ -35,6 +35,10 @@ _PICTURE_CODES = {"ImageTooLargeException", "InvalidImageFormatException", "Inva
 # Fields of which a real answer has at least one, also where they are empty.
 _ALWAYS = {"detect_faces": {"FaceDetails"}, "compare_faces": {"SourceImageFace", "FaceMatches", "UnmatchedFaces"}}
 _EXIF_ORIENTATION = 0x0112
+_FAULTS = {  # of ID photos, by the only problems that ``_examined`` finds
+    Problem.TWO_FACES: "there is more than one face on the ID photo",
+    Problem.NO_FACE: f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo",
+}
 
 
 class ChallengeChecker(Protocol):
@@ -108,44 +112,32 @@ class RekognitionEngine:
             called = self._clock.monotonic()
         pictures = {"SourceImage": {"Bytes": photo}, "TargetImage": {"Bytes": frame}}
         try:
-            answer = await self._call(
-                "compare_faces", **pictures, SimilarityThreshold=SIMILARITY_ASKED, QualityFilter="NONE"
-            )
-        except _BadPicture as error:
-            return await self._explain_complaint(error, frame)
+            options = {"SimilarityThreshold": SIMILARITY_ASKED, "QualityFilter": "NONE"}
+            answer = await self._call("compare_faces", **pictures, **options)
+        except _BadPicture as error:  # which of the two pictures? The photo was good when it was checked
+            try:
+                faces = await self._detect(frame)
+            except _BadPicture as about_frame:
+                return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
+            if not faces:
+                return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
+            raise PhotoUnusable(f"the ID photo {error}") from error
         seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
         return replace(_examined(_faces(answer, size)), seconds=seconds)
-
-    async def _explain_complaint(self, error: "_BadPicture", frame: bytes) -> Examined:
-        """Find out which picture a CompareFaces error is about; the photo was good when it was checked."""
-        try:
-            faces = await self._detect(frame)
-        except _BadPicture as about_frame:
-            return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
-        if not faces:
-            return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
-        raise PhotoUnusable(f"the ID photo {error}")
 
     async def _require_one_face(self, photo: bytes) -> None:
         """Raise PhotoUnusable unless the photo has exactly one face; each photo is checked once."""
         digest = await asyncio.to_thread(lambda: hashlib.sha256(photo).digest())
         if digest not in self._photos:
-            self._photos[digest] = await self._fault(photo)
+            try:
+                problem = _examined(await self._detect(photo)).problem
+                self._photos[digest] = _FAULTS[problem] if problem is not None else ""
+            except _BadPicture as error:
+                self._photos[digest] = f"the ID photo {error}"
             if len(self._photos) > PHOTOS_KNOWN:
                 self._photos.popitem(last=False)
         if fault := self._photos[digest]:
             raise PhotoUnusable(fault)
-
-    async def _fault(self, photo: bytes) -> str:
-        try:
-            problem = _examined(await self._detect(photo)).problem
-        except _BadPicture as error:
-            return f"the ID photo {error}"
-        if problem is Problem.TWO_FACES:
-            return "there is more than one face on the ID photo"
-        if problem is not None:
-            return f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo"
-        return ""
 
     async def _detect(self, picture: bytes) -> list["_Face"]:
         size = _size(picture)
@@ -155,10 +147,9 @@ class RekognitionEngine:
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call an operation. Raises _BadPicture, FaceUnavailable, FaceRefused."""
+        answer: dict[str, Any]
         try:
-            answer: dict[str, Any] = await self._rekognition.call(
-                lambda client: getattr(client, operation)(**parameters)
-            )
+            answer = await self._rekognition.call(lambda client: getattr(client, operation)(**parameters))
         except AwsUnavailable as error:
             raise FaceUnavailable(str(error)) from error
         except AwsRefused as error:

@@ -18,9 +18,7 @@ and date, replaced whole at each change.
 """
 
 import asyncio
-import csv
 import hashlib
-import io
 import logging
 import os
 import re
@@ -31,7 +29,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from classroom import lms
-from classroom.cells import harmless
+from classroom.cells import csv_text
 from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse
 from classroom.lms.tables import FileWrong, Problem, phone_digits
@@ -63,8 +61,7 @@ class CsvLms:
         self._marks = folder / "marks"
         self._writing = asyncio.Lock()
 
-    async def close(self) -> None:
-        """Do nothing: there are no connections."""
+    async def close(self) -> None: ...  # there are no connections
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
         """Find the teacher by the phone number alone. Raises UnknownTeacher, FileWrong, LmsUnavailable."""
@@ -77,8 +74,7 @@ class CsvLms:
             Teacher(telegram_id, phone_digits(phone), email, name, phone_digits(number), listed["campus"])
         )
 
-    async def sign_out(self, teacher: Teacher) -> None:
-        """Do nothing: there are no sessions."""
+    async def sign_out(self, teacher: Teacher) -> None: ...  # there are no sessions
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
         rosters = await self._rosters(reload=reload)
@@ -124,26 +120,19 @@ async def _from_disk(work: Awaitable[Result]) -> Result:
 def file_name(record: lms.Record) -> str:
     """Return the name of a record's file: readable, safe on every system, and unique to the record."""
     key = "\n".join((record.campus, record.batch, record.subject, record.date))
-    parts = [_safe(part, 70) for part in (record.date, record.batch, record.subject)]
+    plain = [re.sub(r"[^\w-]+", "_", part).strip("_") for part in (record.date, record.batch, record.subject)]
+    parts = [part.encode()[:70].decode(errors="ignore") for part in plain]  # names are limited in bytes
     return f"{' '.join(part for part in parts if part)} {hashlib.sha256(key.encode()).hexdigest()[:10]}.csv"
 
 
-def _safe(text: str, most: int) -> str:
-    """Return a text of letters, digits and dashes, at most this many bytes long."""
-    plain = re.sub(r"[^\w-]+", "_", text).strip("_")
-    return plain.encode()[:most].decode(errors="ignore")
-
-
 def _write(path: Path, record: lms.Record) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_HEADER)
-    for line in record.lines:
-        cells = (record.date, record.campus, record.batch, record.subject, line.student_id, line.name)
-        marks = (line.status.value, str(int(line.status.counts)), line.remark)
-        writer.writerow([harmless(cell) for cell in (*cells, *marks)])
+    key = (record.date, record.campus, record.batch, record.subject)
+    lines = [
+        (*key, line.student_id, line.name, line.status.value, str(int(line.status.counts)), line.remark)
+        for line in record.lines
+    ]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, "\ufeff" + text.getvalue())  # Excel recognises UTF-8 by the byte order mark
+    replace_file(path, csv_text(_HEADER, lines))
 
 
 class RosterFolder:
@@ -189,19 +178,21 @@ class RosterFolder:
             if path.suffix.lower() not in READ or name.startswith((".", "~")) or not path.is_file():
                 continue
             signature, (known, file) = _signature(path), self._files.get(name, (None, RosterFile()))
-            if known != signature:
-                try:
-                    content, is_young = path.read_bytes(), 0 <= time.time() - signature[0] / 1e9 < self._settling
-                except PermissionError:
-                    wrong = Problem(name, 0, _("the file can't be opened: correct its permissions"))
-                    files[name] = (0, 0), replace(file, unread=wrong, is_old=bool(file.entries or file.teachers))
-                    continue
+            if known == signature:
+                files[name] = known, file
+                continue
+            before = replace(file, is_old=bool(file.entries or file.teachers))  # stays while the file can't be read
+            try:
+                content, is_young = path.read_bytes(), 0 <= time.time() - signature[0] / 1e9 < self._settling
                 if self._rosters is not None and (is_young or _signature(path) != signature):
                     files[name] = None, replace(file, is_old=True)
                 else:
-                    files[name] = signature, _parsed(name, content, file)
-            else:
-                files[name] = known, file
+                    files[name] = signature, parse(name, content)
+            except PermissionError:
+                wrong = Problem(name, 0, _("the file can't be opened: correct its permissions"))
+                files[name] = (0, 0), replace(before, unread=wrong)
+            except FileWrong as error:
+                files[name] = signature, replace(before, unread=error.problem)
         if self._rosters is None or files != self._files:
             rosters = combine({name: file for name, (_at, file) in files.items()})
             _report(rosters, self._rosters)
@@ -227,14 +218,6 @@ class RosterFolder:
 def _signature(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mtime_ns, status.st_size
-
-
-def _parsed(name: str, content: bytes, before: RosterFile) -> RosterFile:
-    """Return a file's content; while it can't be read, that of the version before."""
-    try:
-        return parse(name, content)
-    except FileWrong as error:
-        return replace(before, unread=error.problem, is_old=bool(before.entries or before.teachers))
 
 
 def _report(rosters: Rosters, before: Rosters | None) -> None:

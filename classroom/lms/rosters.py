@@ -131,7 +131,6 @@ def _parse_roster(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
 
 
 def _mistake(row: Row, required: Mapping[str, str]) -> Problem | None:
-    """Return why a line can't be used."""
     student_id = required["student_id"]
     if row.mistake:
         return row.problem(row.mistake)

@@ -60,7 +60,6 @@ class LmsSync:
         self._writes: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Start the task on the running loop; returns at once."""
         self._watching = asyncio.create_task(self._watch(), name="lms-sync")
 
     def wake(self, session_id: str, *, at_once: bool = False) -> None:
@@ -168,8 +167,10 @@ class LmsSync:
         """Return when a sheet may be written, or read back; None: not before something changes."""
         if not state.writing and sheet.acked_version == sheet.version:
             return state.compare_at
-        waits = state.once and not self._is_settled(session)
-        if state.writing or waits or not _needs_writing(sheet, session):
+        if state.writing or (state.once and not self._is_settled(session)):
+            return None
+        is_gone = session.cancelled and not sheet.in_lms
+        if is_gone or (sheet.version == 0 and session.ended_at is None):  # nobody has come yet
             return None
         spacing = self.pace.spacing(len(sheet.roster), live=session.ended_at is None)
         return state.due(self.pace.longest_pause if state.signed_out else spacing, sheet.version)
@@ -253,13 +254,6 @@ class LmsSync:
     def _backoff(self) -> Backoff:
         pace = self.pace
         return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self.jitter() / 2)
-
-
-def _needs_writing(sheet: Sheet, session: Session) -> bool:
-    """Whether a sheet belongs in the LMS: not that of a cancelled session, nor of one that nobody has come to yet."""
-    if session.cancelled and not sheet.in_lms:
-        return False
-    return sheet.version > 0 or session.ended_at is not None
 
 
 def _key(sheet: Sheet) -> tuple[str, str]:

@@ -32,7 +32,6 @@ class FolderPhotos:
         self._folder = folder
 
     async def tag(self, student_id: str) -> str:
-        """Return a tag made of a photo's time of change and size."""
         return await asyncio.to_thread(self._tag, student_id)
 
     async def photo(self, student_id: str) -> IdPhoto:

@@ -1,6 +1,5 @@
 """A report's files: CSV and workbook, with one row for each student."""
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -8,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import xlsxwriter  # type: ignore[import-untyped]  # has no types
 
-from classroom.cells import harmless, is_formula
+from classroom.cells import csv_text, is_formula
 from classroom.domain.sessions import CheckIn, folded
 from classroom.overview import AWAITED, SessionOverview
 
@@ -51,13 +50,7 @@ def _local(at: datetime | None, zone: ZoneInfo) -> str:
 
 
 def csv_file(lines: Iterable[list[str]], header: Sequence[str] = HEADER) -> bytes:
-    """Return the rows as CSV with a byte order mark, by which Excel recognizes UTF-8; no cell is a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    for line in lines:
-        writer.writerow([harmless(cell) for cell in line])
-    return text.getvalue().encode("utf-8-sig")
+    return csv_text(header, lines).encode()
 
 
 def xlsx_file(lines: Iterable[list[str]]) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from classroom.reports.files import LOW_HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
 from classroom.reports.texts import WORST_SHOWN, caption, history_texts, low_attendance, report_lines, report_texts
 from classroom.services import Classroom
-from core.json_file import replace_file
+from core.json_file import delete_older, replace_file
 from telegram_app.i18n import Texts
 from telegram_app.lines import LONGEST_CAPTION, split
 from telegram_app.outbox import NOTICE, Item
@@ -30,33 +30,23 @@ class ReportFiles:
 
     folder: Path
 
-    async def write(self, name: str, content: bytes) -> str:
-        """Write a file (0600); return the name under which it is sent. Raises OSError."""
-
-        def write() -> None:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            replace_file(self.folder / name, content)
-
-        await asyncio.to_thread(write)
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file (0600); return the name under which it is sent. Raises OSError. Blocks."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(self.folder / name, content)
         return name
 
     def clean(self, before: datetime) -> int:
-        """Delete files older than ``before``; return how many."""
-        if not self.folder.is_dir():
-            return 0
-        old = [file for file in self.folder.iterdir() if file.stat().st_mtime < before.timestamp()]
-        for file in old:
-            file.unlink(missing_ok=True)
-        return len(old)
+        return delete_older(self.folder, before)
 
 
+@dataclass(eq=False)
 class SessionReports:
     """Sends the reports of a session to its teacher."""
 
-    def __init__(self, classroom: Classroom, files: ReportFiles) -> None:
-        self._classroom = classroom
-        self._files = files
-        self._asked: dict[str, datetime] = {}  # by session: when a teacher last asked for its report
+    _classroom: Classroom
+    _files: ReportFiles
+    _asked: dict[str, datetime] = field(default_factory=dict)  # by session: when a teacher last asked for its report
 
     async def send(self, overview: SessionOverview, *, final: bool, asked: bool = False) -> None:
         """Queue a report, once per end of a session; ``asked``: again, but once for two quick taps.
@@ -82,11 +72,10 @@ class SessionReports:
             items = await self._items(_, overview, final=final, at=now)
 
         def claim() -> bool:
-            if not claims.claim(key, now):
-                return False
-            if not final:
+            is_first = claims.claim(key, now)
+            if is_first and not final:
                 claims.claim(content, now)
-            return True
+            return is_first
 
         if await self._classroom.teacher.outbox.put(*items, when=None if asked else claim):
             log.info("session %s: %s report queued", session.id, kind)
@@ -109,7 +98,8 @@ class SessionReports:
         texts, content = await asyncio.to_thread(draw)
         items = [Item(person, "send", text, quiet=number > 0) for number, text in enumerate(texts)]
         if content:
-            file = await self._files.write(f"low-attendance-{now:%Y-%m-%d-%H%M%S}-{person}.csv", content)
+            name = f"low-attendance-{now:%Y-%m-%d-%H%M%S}-{person}.csv"
+            file = await asyncio.to_thread(self._files.write, name, content)
             items.append(Item(person, "album", files=(file,), quiet=True))
         await self._classroom.teacher.outbox.put(*items)
 
@@ -119,14 +109,15 @@ class SessionReports:
         teacher = await self._classroom.store.teacher(person)
         by = teacher.name if teacher is not None and teacher.name else "teacher"
 
-        def draw() -> list[tuple[str, bytes]]:
-            lines = rows(overview, zone, by, functools.partial(note_text, _))
-            return [("png", picture(_, overview, zone)), ("csv", csv_file(lines)), ("xlsx", xlsx_file(lines))]
-
         kind = "final" if final else "provisional"
         name = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
-        drawn = await asyncio.to_thread(draw)
-        files = tuple([await self._files.write(f"{name}.{ending}", content) for ending, content in drawn])
+
+        def make() -> tuple[str, ...]:
+            lines = rows(overview, zone, by, functools.partial(note_text, _))
+            made = {"png": picture(_, overview, zone), "csv": csv_file(lines), "xlsx": xlsx_file(lines)}
+            return tuple(self._files.write(f"{name}.{ending}", content) for ending, content in made.items())
+
+        files = await asyncio.to_thread(make)
         texts = await asyncio.to_thread(report_texts, _, overview, final=final, zone=zone)
         if len(split("\n".join(texts).splitlines(), LONGEST_CAPTION)) == 1:
             return [Item(person, "album", texts[0], lane=NOTICE, files=files)]

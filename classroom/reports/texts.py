@@ -76,13 +76,9 @@ def _with_times(overview: SessionOverview, status: Status, zone: ZoneInfo) -> li
 
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     """Return what the LMS refuses, its reasons, where its record differs from ours, and what to do; HTML."""
-    lines = [
-        _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
-            batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
-        )
-        for sheet in overview.sheets
-        if sheet.refused
-    ]
+    refused = [sheet for sheet in overview.sheets if sheet.refused]
+    text = _("The LMS does not take {batch}; it says: \u201c{why}\u201d")
+    lines = [text.format(batch=short(each.batch, 200), why=short(each.refused, 200)) for each in refused]
     if lines:
         text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
         lines.append(text.format(button=_("Try Again")))

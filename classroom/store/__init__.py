@@ -6,7 +6,7 @@ Every acknowledged write survives a crash. The store encrypts secrets (tokens, p
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -64,16 +64,13 @@ class NoSuchSession(StoreError):
     """There is no session with this ID (permanent)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tokens:
     """A teacher's tokens for the LMS, and the password for a new sign-in when they are refused. Never shown."""
 
     access: str
     refresh: str
     password: str = ""
-
-    def __repr__(self) -> str:
-        return "Tokens(...)"
 
 
 @dataclass(frozen=True)
@@ -115,13 +112,24 @@ class Store(Records, Protocol):
     async def save_teacher(self, teacher: Teacher) -> None:
         await self.put(teacher)
 
-    async def remove_teacher(self, telegram_id: int) -> None: ...  # and the tokens, not the sessions
+    async def remove_teacher(self, telegram_id: int) -> None:
+        """Delete a teacher and the tokens, but not the sessions."""
+        await self.delete(SealedTokens, telegram_id=telegram_id)
+        await self.delete(Teacher, telegram_id=telegram_id)
 
     async def move_teacher(self, old: int, new: int) -> None:
         """Give a teacher's sign-in, sessions and sheets to another Telegram account; harmless if repeated.
 
         Where the new account is signed in already, its own sign-in stays.
         """
+        if (sealed := await self.first(SealedTokens, telegram_id=old)) is not None:
+            await self.insert(replace(sealed, telegram_id=new))
+        if (teacher := await self.teacher(old)) is not None:
+            await self.insert(replace(teacher, telegram_id=new))
+        await self.remove_teacher(old)
+        for kind in (Session, Sheet):
+            while await self.update(kind, {"teacher": new}, teacher=old):
+                pass  # MongoDB changes one at a time
 
     async def tokens(self, telegram_id: int) -> Tokens | None:
         sealed = await self.first(SealedTokens, telegram_id=telegram_id)
@@ -221,7 +229,6 @@ class Store(Records, Protocol):
         await self.update(Sheet, {"in_lms": True}, session=session_id, batch=batch)
 
     async def set_read_back(self, sheet: Sheet) -> None:
-        """Record a sheet's comparison with the LMS's record."""
         await self.update(Sheet, {"read_back": sheet.read_back}, session=sheet.session, batch=sheet.batch)
 
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
@@ -285,10 +292,16 @@ class Store(Records, Protocol):
     async def save_template(self, template: Template) -> None:
         await self.put(template)
 
-    async def remove_template(self, student_id: str) -> None: ...
+    async def remove_template(self, student_id: str) -> None:
+        await self.delete(Template, folded=folded(student_id))
 
     async def remove_templates(self, made_before: datetime) -> list[str]:
         """Delete the templates and consents made before then (the term's end); return the templates' student IDs."""
+        old = [each.student_id for each in await self.every(Template, "folded", made_at__lt=made_before)]
+        # one by one, so that exactly those that were deleted are returned
+        gone = [each for each in old if await self.delete(Template, folded=folded(each), made_at__lt=made_before)]
+        await self.delete(Consent, at__lt=made_before)
+        return gone
 
     async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
         """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import Session, Sheet, folded
+from classroom.domain.sessions import Sheet, folded
 from classroom.store import TRIES_KEPT
 from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of
 from classroom.store.records import Attempt
@@ -19,42 +20,34 @@ from classroom.store.records import Attempt
 Document = dict[str, Any]
 Kind = TypeVar("Kind")
 
+
+def _directions(order: str) -> list[tuple[str, int]]:
+    fields = [(each.removeprefix("-"), each.startswith("-")) for each in order.split()]
+    return [(name, DESCENDING if is_falling else ASCENDING) for name, is_falling in fields]
+
+
+def _on(*orders: str, **options: Any) -> list[IndexModel]:
+    """Return an index for each order, which is written as in ``Records``."""
+    return [IndexModel(_directions(order), **options) for order in orders]
+
+
 # "sparse": a document without the field is not in the index, so a unique value is freed by removing its field. An
 # empty list is a value, too: it has to be removed as well.
+_sparse, _unique = partial(_on, sparse=True), partial(_on, sparse=True, unique=True)
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
-        IndexModel("lessons", unique=True, sparse=True),
-        IndexModel("live_codes", unique=True, sparse=True),
-        IndexModel("past_codes.code", sparse=True),
-        IndexModel([("teacher", ASCENDING), ("opened_at", DESCENDING)]),
-        IndexModel("final_at"),
+        *_unique("lessons", "live_codes"),
+        *_sparse("past_codes.code"),
+        *_on("teacher -opened_at", "final_at"),
     ],
-    "marks": [
-        IndexModel([("session", ASCENDING), ("batch", ASCENDING)]),
-        IndexModel([("students", ASCENDING), ("session", ASCENDING)]),
-        IndexModel("owed", sparse=True),
-        IndexModel("draft_since", sparse=True),
-    ],
-    "check_ins": [
-        IndexModel([("session", ASCENDING), ("code_at", ASCENDING)]),
-        IndexModel([("telegram_id", ASCENDING), ("code_at", DESCENDING)]),
-        IndexModel([("step", ASCENDING), ("face.sent_at", ASCENDING)]),
-    ],
-    "consents": [IndexModel("at")],
-    "corrections": [IndexModel("telegram_id"), IndexModel("session"), IndexModel("asked_at"), IndexModel("decided_at")],
-    "templates": [IndexModel("made_at")],
-    "used_notes": [IndexModel("at")],
-    "bindings": [
-        IndexModel("folded", unique=True, sparse=True),
-        IndexModel("account", unique=True, sparse=True),
-        IndexModel("telegram_id", sparse=True),
-        IndexModel("undone.at", sparse=True),
-    ],
-    "attempts": [
-        IndexModel("at", expireAfterSeconds=int(TRIES_KEPT.total_seconds())),
-        IndexModel([("telegram_id", ASCENDING), ("at", ASCENDING)]),
-        IndexModel([("folded", ASCENDING), ("at", ASCENDING)]),
-    ],
+    "marks": [*_on("session batch", "students session"), *_sparse("owed", "draft_since")],
+    "check_ins": _on("session code_at", "telegram_id -code_at", "step face.sent_at"),
+    "consents": _on("at"),
+    "corrections": _on("telegram_id", "session", "asked_at", "decided_at"),
+    "templates": _on("made_at"),
+    "used_notes": _on("at"),
+    "bindings": [*_unique("folded", "account"), *_sparse("telegram_id", "undone.at")],
+    "attempts": [*_on("telegram_id at", "folded at"), *_on("at", expireAfterSeconds=int(TRIES_KEPT.total_seconds()))],
 }
 
 
@@ -108,18 +101,10 @@ def conditions(kind: type[Any], where: Mapping[str, Any]) -> Document:
 
 def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
     """Return an order as ``Records`` takes it as MongoDB's."""
-    names = [(each.removeprefix("-"), DESCENDING if each.startswith("-") else ASCENDING) for each in order.split()]
-    return [("_id" if (name,) == TABLES[kind].key else name, direction) for name, direction in names]
+    return [("_id" if (name,) == TABLES[kind].key else name, which) for name, which in _directions(order)]
 
 
 # A session's document also holds its codes and lessons, so that opening a session is one insert.
-
-
-def session_document(session: Session, lessons: list[str], code: str, valid_until: datetime) -> Document:
-    document = {**document_of(session), "revision": 0}
-    if lessons:
-        document["lessons"] = lessons
-    return with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
 
 
 def lesson_of(sheet: Sheet) -> str:

@@ -6,11 +6,104 @@ and its versions. Where a change spans several documents, the one that makes it 
 interruption leaves behind is harmless and deleted later.
 """
 
-from classroom.store.mongo_collections.check_ins_and_faces import CheckInsAndFaces
-from classroom.store.mongo_collections.people import People
-from classroom.store.mongo_collections.sessions import Sessions
-from classroom.store.mongo_collections.sheets_and_marks import SheetsAndMarks
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING
+
+from classroom.domain.sessions import Mark, Sheet, folded
+from classroom.store import NoSuchSession
+from classroom.store.documents import Document, key_of, places_in, record_from
+from classroom.store.mongo_connection import asks
+from classroom.store.mongo_sessions import Sessions
+from classroom.store.plain import fields_of, text_of
+
+COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none of these is no change
 
 
-class MongoStore(People, Sessions, SheetsAndMarks, CheckInsAndFaces):
+class MongoStore(Sessions):
     """A ``Store`` in a database of MongoDB, 4.4 or later."""
+
+    # sheets and marks
+
+    @asks
+    async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]:
+        return await self.found(Sheet, {"session": session_id, "students": folded(student_id)}, "batch")
+
+    @asks
+    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
+        # in one order: of a check-in and a teacher's mark at once the teacher's is kept in every sheet
+        key = {"session": session_id, "students": folded(mark.student_id)}
+        found = self.collection("marks").find(key, ["students"]).sort("batch")
+        places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]
+        if not places:
+            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
+        new, changed = {name: value for name, value in fields_of(mark).items() if name != "student_id"}, 0
+        for sheet_key, at in places:
+            field = f"marks.{at}"
+            when: Document = {field: {"$exists": False}}
+            if overwrite:
+                when = {"$or": [{f"{field}.{name}": {"$ne": new[name]}} for name in COMPARED]}
+            change = {"$set": {field: new, "owed": True}, "$inc": {"version": 1}}
+            changed += (await self.collection("marks").update_one({"_id": sheet_key, **when}, change)).matched_count
+        return changed > 0
+
+    @asks
+    async def unacked(self) -> list[Sheet]:
+        found = self.collection("marks").find({"owed": True, "refused": ""})
+        owed = [each async for each in found.sort([("session", ASCENDING), ("batch", ASCENDING)])]
+        if any("draft_since" in each for each in owed):  # of a session that is being opened, or never was
+            known = await self.known({each["session"] for each in owed})
+            owed = [each for each in owed if each["session"] in known]
+        return [record_from(Sheet, each) for each in owed]
+
+    @asks
+    async def acked(self, session_id: str, batch: str, version: int) -> None:
+        key, sheets = key_of(session_id, batch), self.collection("marks")
+        change = {"$max": {"acked_version": version}, "$set": {"in_lms": True}}
+        newest = {"_id": key, "version": {"$lte": version}}
+        if not (await sheets.update_one(newest, change | {"$unset": {"owed": ""}})).matched_count:
+            await sheets.update_one({"_id": key}, change)  # there are newer marks: it stays owed
+
+    # bindings and wrong tries
+
+    @asks
+    async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
+        undone = {"by": by, "at": text_of(at), "reason": reason}
+        change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": ""}}
+        undoing = await self.collection("bindings").update_one({"folded": folded(student_id)}, change)
+        return undoing.matched_count == 1
+
+    @asks
+    async def kept_of(self, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
+        keys = dict.fromkeys(("bindings", "check_ins", "corrections", "attempts"), "telegram_id") | {"consents": "_id"}
+        found = {name: self.collection(name).find({key: telegram_id}, {"_id": False}) for name, key in keys.items()}
+        return {name: [each async for each in cursor] for name, cursor in found.items()}
+
+    @asks
+    async def forget_student(self, telegram_id: int) -> None:
+        ids: set[str] = set()
+        for name in ("bindings", "check_ins"):
+            found = self.collection(name).find({"telegram_id": telegram_id}, ["student_id"])
+            ids |= {folded(each["student_id"]) async for each in found}
+        # a template that another account needs is made again
+        await self.collection("templates").delete_many({"_id": {"$in": sorted(ids)}})
+        await self.collection("consents").delete_one({"_id": telegram_id})
+        for name in ("check_ins", "corrections"):
+            await self.collection(name).delete_many({"telegram_id": telegram_id})
+        await self.collection("check_ins").update_many({}, {"$pull": {"rivals": {"telegram_id": telegram_id}}})
+        # last, so that a call that was interrupted can be repeated
+        await self.collection("bindings").update_many({"telegram_id": telegram_id}, {"$unset": {"telegram_id": ""}})
+
+    @asks
+    async def tries_in_session(self, session_id: str, since: datetime, *, bound: bool) -> int:
+        sheets = self.collection("marks").find({"session": session_id}, ["students"])
+        ids = [student async for sheet in sheets for student in sheet["students"]]
+        checked_in = self.collection("check_ins").find({"session": session_id}, ["telegram_id"])
+        accounts = [each["telegram_id"] async for each in checked_in]
+        which = {"folded": {"$in": ids}, "telegram_id": {"$nin": accounts}, "at": {"$gt": since}}
+        tries = [(each["telegram_id"], each["folded"]) async for each in self.collection("attempts").find(which)]
+        before = {"telegram_id": {"$in": [person for person, _id in tries]}, "bound_at": {"$lt": text_of(since)}}
+        bindings = self.collection("bindings").find(before | {"folded": {"$exists": True}})
+        owns = {each["telegram_id"]: each["folded"] async for each in bindings}
+        return sum(owns.get(person) == (student if bound else None) for person, student in tries)

@@ -109,7 +109,6 @@ MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3, _to_version_4]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it
-RACES = 100  # attempts at a change that loses races: in each race one caller wins
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's refusal
@@ -202,18 +201,11 @@ class MongoConnection(Store):
             self.cipher.decrypt(document["secrets"])
 
     def _connect(self) -> AsyncMongoClient[Document]:
-        milliseconds = int(self._patience * 1000)
+        limits: dict[str, Any] = dict.fromkeys(("connectTimeoutMS", "timeoutMS"), int(self._patience * 1000))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # a mistyped option may be "tls"
-                return AsyncMongoClient(
-                    self._uri,
-                    appname="attendance",
-                    tz_aware=True,
-                    maxPoolSize=TURNS,
-                    connectTimeoutMS=milliseconds,
-                    timeoutMS=milliseconds,
-                )
+                return AsyncMongoClient(self._uri, appname="attendance", tz_aware=True, maxPoolSize=TURNS, **limits)
         except (PyMongoError, ValueError, TypeError, UserWarning):  # the cause would carry the password
             raise StoreRefused("MONGODB_URI: got a value that is not shown here, wants mongodb://...") from None
 
@@ -284,6 +276,6 @@ class MongoConnection(Store):
         which = {"_id": document["_id"], **conditions(kind, when)}
         return (await self.collection(collection_of(kind)).replace_one(which, document)).matched_count == 1
 
-
-def too_many_races() -> StoreUnavailable:
-    return StoreUnavailable("too many changes at once in MongoDB")
+    @asks
+    async def delete(self, kind: type[Any], /, **where: Any) -> int:
+        return (await self.collection(collection_of(kind)).delete_many(conditions(kind, where))).deleted_count

@@ -47,21 +47,23 @@ def hash_of(text: str) -> str:
 class Records(Protocol):
     """Operations on records of the kinds in ``plain.TABLES``. Each is atomic, and may raise StoreUnavailable.
 
-    Conditions are equalities of fields, or ``field__ne``, ``field__gt``, ``field__gte`` and ``field__in``. An order is
-    a list of fields, each with "-" before it for the descending order.
+    Conditions are equalities of fields, or ``field__ne``, ``field__lt``, ``field__gt``, ``field__gte`` and
+    ``field__in``. An order is a list of fields, each with "-" before it for the descending order.
     """
 
     async def every(self, kind: type[Kind], /, order: str = "", limit: int = 0, **where: Any) -> list[Kind]: ...
     async def count(self, kind: type[Any], /, **where: Any) -> int: ...
 
     async def update(self, kind: type[Any], /, changes: Mapping[str, Any], **where: Any) -> bool:
-        """Change fields of the record that meets the conditions; False: there is none."""
+        """Change fields of a record that meets the conditions; False: there is none."""
 
     async def insert(self, record: Any, /) -> bool:
         """Store a new record; False: its key, or another unique value, is taken."""
 
     async def replace(self, record: Any, /, **when: Any) -> bool:
         """Replace the record with this one's key; False: there is none that meets the conditions."""
+
+    async def delete(self, kind: type[Any], /, **where: Any) -> int: ...  # returns how many
 
     async def put(self, record: Any) -> None:
         while not (await self.replace(record) or await self.insert(record)):

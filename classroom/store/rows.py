@@ -12,7 +12,8 @@ from classroom.store.plain import Fields, parse, plain, reading
 Kind = TypeVar("Kind")
 
 JSON = {"place", "batches", "face", "rivals", "read_back"}  # columns
-OPERATORS = {"": "IS ?", "ne": "IS NOT ?", "gt": "> ?", "gte": ">= ?", "in": "IN (SELECT value FROM json_each(?))"}
+_IN = "IN (SELECT value FROM json_each(?))"
+OPERATORS = {"": "IS ?", "ne": "IS NOT ?", "lt": "< ?", "gt": "> ?", "gte": ">= ?", "in": _IN}
 
 
 def columns(values: Mapping[str, Any]) -> Fields:
@@ -60,12 +61,10 @@ def update(db: Connection, table: str, changes: Mapping[str, Any], where: Mappin
 
 
 def read(db: Connection, kind: type[Kind], query: str, *parameters: object) -> list[Kind]:
-    """Return the records of a query's rows."""
     return [_record(db, kind, row) for row in db.execute(query, parameters).fetchall()]
 
 
 def first(db: Connection, kind: type[Kind], query: str, *parameters: object) -> Kind | None:
-    """Return the record of the first row of a query; None: there is none."""
     found = read(db, kind, query, *parameters)
     return found[0] if found else None
 

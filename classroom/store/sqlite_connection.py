@@ -89,6 +89,11 @@ class SqliteConnection(Store):
         key = {name: values[name] for name in TABLES[type(record)].key}
         return await self.update(type(record), values, **key, **when)
 
+    async def delete(self, kind: type[Any], /, **where: Any) -> int:
+        which, parameters = rows.condition(where)
+        statement = f"DELETE FROM {TABLES[kind].name} {which}"  # noqa: S608  # our names
+        return await self.run(lambda db: db.execute(statement, parameters).rowcount)
+
 
 def writes(work: Work[Connected, P, Result]) -> Method[Connected, P, Result]:
     """Run a method as one transaction that writes; it gets the transaction's connection."""

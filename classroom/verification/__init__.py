@@ -1,1 +1,1 @@
-"""The queue of video notes, their examination, reviews by the teacher, and metrics."""
+"""The queue of video notes, their examination, their figures, and reviews by the teacher."""

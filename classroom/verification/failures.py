@@ -1,6 +1,7 @@
 """Decides whether a failed check is tried again, and reports the failures that an operator has to fix."""
 
 import logging
+from collections import Counter
 from math import inf
 
 from classroom.domain.face_policy import NoteRefusal
@@ -9,7 +10,6 @@ from classroom.error_codes import Code, noted
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.photos import PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.store import StoreError
-from classroom.verification.metrics import Metrics
 from classroom.verification.note_check import Check, Repeated
 
 log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ PERMANENT: dict[type[Exception], Unusable | NoteRefusal] = {
 class Failures:
     """The failures since the last successful check."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self) -> None:
+        self.errors: Counter[str] = Counter()  # since the start, by kind
         self._refused: dict[type[Exception], str] = {}
         self._engine_failed_for: set[tuple[str, str, int]] = set()  # keys of checks
 
@@ -50,10 +50,9 @@ class Failures:
         return [f"{what}: see the log" for what in found]
 
     def count(self, check: Check, error: Exception) -> type[Exception]:
-        """Count a failure of a check; return its kind."""
         kind = next((kind for kind in (*TRIES, *PERMANENT) if isinstance(error, kind)), type(error))
         check.failures[kind.__name__] += 1
-        self._metrics.errors[kind.__name__] += 1
+        self.errors[kind.__name__] += 1
         return kind
 
     def outcome(self, check: Check, error: Exception) -> Unusable | NoteRefusal | None:

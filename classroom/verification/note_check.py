@@ -41,9 +41,6 @@ class QueueSettings:
         return Backoff(self.first_pause, self.longest_pause)
 
 
-USUAL_SETTINGS = QueueSettings()
-
-
 def key_of(check_in: CheckIn) -> tuple[str, str, int]:
     """Return a check's identity, which differs from the same student's next check."""
     return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
@@ -77,32 +74,27 @@ class Check:
         return f"session {self.check_in.session}: student {self.check_in.student_id}"
 
 
+@dataclass(eq=False)
 class NoteChecks:
     """Downloads notes and has them examined; the engine gets ``at_once`` notes at a time."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        photos: Photos,
-        engine: FaceEngine,
-        keys: PersonKeys,
-        download: Download,
-        at_once: int,
-        settings: QueueSettings = USUAL_SETTINGS,
-    ) -> None:
-        self._classroom = classroom
-        self._photos = photos
-        self._engine = engine
-        self._keys = keys
-        self._download = download
-        self._ahead = asyncio.Semaphore(settings.ahead)
-        self._in_engine = asyncio.Semaphore(at_once)
-        self.at_once, self.settings = at_once, settings
+    _classroom: Classroom
+    _photos: Photos
+    _engine: FaceEngine
+    _keys: PersonKeys
+    _download: Download
+    at_once: int
+    settings: QueueSettings = QueueSettings()
+
+    def __post_init__(self) -> None:
+        self._ahead = asyncio.Semaphore(self.settings.ahead)
+        self._in_engine = asyncio.Semaphore(self.at_once)
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
         async with self._ahead:
-            check.started_at = check.started_at if check.started_at is not None else self._classroom.clock.monotonic()
+            if check.started_at is None:
+                check.started_at = self._classroom.clock.monotonic()
             template, photo = await self._template_or_photo(check)  # first: without a photo the note is not needed
             note = await self._note(check)
             with self._timed(check, "turn"):

@@ -7,7 +7,9 @@ callbacks move the check-in to its next step and notify people.
 
 import asyncio
 import logging
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
 from classroom.domain.sessions import CheckIn, CheckInStep
@@ -15,13 +17,14 @@ from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
-from classroom.verification.metrics import Metrics
 from classroom.verification.note_check import Check, NoteChecks, key_of
-from core.health import PartHealth
+from core.health import PartHealth, spread
 from core.sqlite import DatabaseError
 from core.tasks import is_wanted
 
 log = logging.getLogger(__name__)
+
+TIMES_KEPT = 500  # of each step
 
 # Called with the outcome: the note was examined, or can't be checked. Called again after a StoreError or DatabaseError,
 # and possibly for a check-in that has moved on meanwhile: the stored step decides.
@@ -29,30 +32,26 @@ OnExamined = Callable[[CheckIn, Examined, FaceVerdict], Awaitable[None]]
 OnUnusable = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
 
+@dataclass(eq=False)
 class Verification:
     """Examines the notes of check-ins at CHECKING and reports each outcome."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        checks: NoteChecks,
-        on_examined: OnExamined,
-        on_unusable: OnUnusable,
-    ) -> None:
-        self._classroom = classroom
-        self._on_examined = on_examined
-        self._on_unusable = on_unusable
-        self._settings = checks.settings
-        self._checks = checks
+    _classroom: Classroom
+    _checks: NoteChecks
+    _on_examined: OnExamined
+    _on_unusable: OnUnusable
+
+    def __post_init__(self) -> None:
+        self._settings = self._checks.settings
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
         self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
         self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
-        self._pauses: dict[tuple[str, str, int], asyncio.TimerHandle] = {}
         self._tasks: dict[asyncio.Task[None], Check | None] = {}
         self._scanning: asyncio.Task[None] | None = None
         self._is_closing = False
-        self.metrics = Metrics()
-        self._failures = Failures(self.metrics)
+        self._failures = Failures()
+        self.verdicts: Counter[str] = Counter()  # since the start
+        self._seconds: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TIMES_KEPT))  # of each step
 
     def start(self) -> None:
         """Start on the running loop with the notes in the store; returns at once."""
@@ -68,15 +67,12 @@ class Verification:
         known = self._known.setdefault(check.key, check)
         if known is check:
             self._dropped.discard(check.key)
-            self._put(check)
+            self._queue.put_nowait((check.order, check))
         return 1 + sum(other.order < check.order for other in self._known.values())
 
     async def close(self, within: float = 5.0) -> None:
         """Start nothing new; wait ``within`` seconds for notes in the engine or being reported."""
         self._is_closing = True
-        for pause in self._pauses.values():
-            pause.cancel()
-        self._pauses.clear()
         if self._scanning is None:
             return
         self._scanning.cancel()
@@ -92,13 +88,14 @@ class Verification:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
     async def report(self) -> PartHealth:
-        """Return the queue's part of /healthz."""
-        counts = {
+        figures = {
             "queue": len(self._known),
             "in_engine": sum(check.in_engine for check in self._known.values()),
-            **self.metrics.report(),
+            "seconds": {step: spread(kept) for step, kept in self._seconds.items()},
+            "verdicts": dict(self.verdicts),
+            "errors": dict(self._failures.errors),
         }
-        return PartHealth([], self._failures.degraded(), {"faces": counts})
+        return PartHealth([], self._failures.degraded(), {"faces": figures})
 
     async def _scan(self) -> None:
         """Submit notes in the store that were not submitted: at the start, and regularly."""
@@ -122,16 +119,11 @@ class Verification:
                     self.submit(check_in)
             await asyncio.sleep(pause)
 
-    def _put(self, check: Check) -> None:
-        self._pauses.pop(check.key, None)
-        self._queue.put_nowait((check.order, check))
-
     def _put_later(self, check: Check) -> None:
-        if not self._is_closing:
-            self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
+        queued = check.order, check
+        asyncio.get_running_loop().call_later(check.backoff.next(), self._queue.put_nowait, queued)
 
     async def _work(self) -> None:
-        """Run one check after the other."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # for the type checker
         while not self._is_closing:
@@ -201,7 +193,8 @@ class Verification:
         now = self._classroom.clock.monotonic()
         waited = (check.started_at if check.started_at is not None else now) - check.submitted_at
         took = {"waited": waited, **check.seconds}
-        self.metrics.measured({**took, "all": now - check.submitted_at})
+        for step, seconds in {**took, "all": now - check.submitted_at}.items():
+            self._seconds[step].append(seconds)
         if isinstance(check.outcome, tuple):
             examined, result = check.outcome
             parts = [result.value]
@@ -209,10 +202,8 @@ class Verification:
             parts += [f"{examined.percent:.1f} %"] if examined.percent is not None else []
             parts[-1] += f" (distance {examined.distance:.3f})" if examined.distance is not None else ""
             parts += [examined.details] if examined.details else []
-            outcome = ", ".join(parts)
-            self.metrics.verdicts[result.value] += 1
         else:
-            outcome = str(check.outcome)
-            self.metrics.verdicts[outcome] += 1
+            parts = [str(check.outcome)]
+        self.verdicts[parts[0]] += 1
         durations = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in took.items())
-        log.info("%s, face: %s, %s", check.label, outcome, durations)
+        log.info("%s, face: %s, %s", check.label, ", ".join(parts), durations)

@@ -8,7 +8,6 @@ import base64
 import io
 import json
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -22,7 +21,7 @@ from classroom.overview import read_overview
 from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
-from core.json_file import replace_file
+from core.json_file import delete_older, replace_file
 from telegram_app.files import MakeFile
 from telegram_app.lines import bold
 from telegram_app.outbox import NOTICE, Button, Item
@@ -67,15 +66,7 @@ class ReviewFiles:
 
     def clean(self, before: datetime) -> int:
         """Delete pictures older than ``before`` that were never sent; return their number. Raises OSError. Blocks."""
-        if not self.folder.is_dir():
-            return 0
-        count = 0
-        for file in self.folder.iterdir():
-            with suppress(FileNotFoundError):  # sent and deleted meanwhile
-                if file.stat().st_mtime < before.timestamp():
-                    file.unlink()
-                    count += 1
-        return count
+        return delete_older(self.folder, before)
 
     def or_else(self, others: MakeFile) -> MakeFile:
         """Return a function that makes these files, and all others with ``others``."""
@@ -89,7 +80,6 @@ class ReviewFiles:
         return make
 
     async def on_sent(self, reference: str) -> None:
-        """Delete a picture after it was sent."""
         if reference.startswith(REVIEW):
             await asyncio.to_thread(self.remove, reference.removeprefix(REVIEW))
 
@@ -119,14 +109,16 @@ def _drawn(picture: bytes) -> Image.Image:
     return ImageOps.fit(upright, (width, HEIGHT))
 
 
+@dataclass(eq=False)
 class FaceReviews:
     """The pictures in the teachers' chats. Without ``photos`` no new ones are made."""
 
-    def __init__(self, classroom: Classroom, files: ReviewFiles, photos: Photos | None = None) -> None:
-        self._classroom = classroom
-        self._side = classroom.teacher
-        self._photos = photos
-        self._files = files
+    _classroom: Classroom
+    _files: ReviewFiles
+    _photos: Photos | None = None
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.teacher
 
     async def keep(self, check_in: CheckIn, frame: bytes, percent: float | None) -> None:
         """Store the pictures of an unclear match, before the check-in moves to REVIEW; a failure is only logged."""
@@ -137,12 +129,9 @@ class FaceReviews:
             pictures.insert(0, (await self._photos.photo(check_in.student_id)).content)
         except PhotoError as error:
             log.warning("session %s: student %s, no ID photo to show: %s", check_in.session, check_in.student_id, error)
-
-        def write() -> None:
-            self._files.write(_name(check_in), side_by_side(*pictures), percent)
-
         try:
-            await asyncio.to_thread(write)
+            picture = await asyncio.to_thread(side_by_side, *pictures)
+            await asyncio.to_thread(self._files.write, _name(check_in), picture, percent)
         except (OSError, ValueError) as error:
             log.warning("session %s: student %s, no pictures: %s", check_in.session, check_in.student_id, error)
 

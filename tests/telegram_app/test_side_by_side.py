@@ -6,8 +6,7 @@ import logging
 import pytest
 
 from core.health import HealthReports
-from telegram_app.factory import TokenRefused
-from telegram_app.side_by_side import run_side_by_side
+from telegram_app.factory import TokenRefused, run_side_by_side
 
 pytestmark = pytest.mark.unit
 

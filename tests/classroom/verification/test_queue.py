@@ -236,7 +236,7 @@ class TestFigures:
         queue.start()
         for number in (1, 2):
             queue.submit(await scene.sends(number))
-        await eventually(lambda: queue.metrics.verdicts.total() == 2)
+        await eventually(lambda: queue.verdicts.total() == 2)
         lines = [record.getMessage() for record in caplog.records if " face: " in record.getMessage()]
         start = f"session {scene.session.id}: student S001, face: match, 84.1 % (distance 0.318), waited "
         (line,) = (line for line in lines if "S001" in line)

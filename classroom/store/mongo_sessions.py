@@ -1,16 +1,18 @@
-"""Sessions and their codes in MongoDB; for the methods see ``Store``."""
+"""Sessions and their codes in MongoDB, and the cleaning; for the methods see ``Store``."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
 from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded, mark_of
-from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, documents
+from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, StoreUnavailable, documents
 from classroom.store.documents import Document
-from classroom.store.mongo_collections.sheets_and_marks import known_sessions
-from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
+from classroom.store.mongo_connection import MongoConnection, asks
 from classroom.store.plain import text_of
+
+RACES = 100  # attempts at a change that loses races: in each race one caller wins
+TOO_MANY_RACES = "too many changes at once in MongoDB"
 
 
 def _has_code(code: str) -> Document:
@@ -24,8 +26,10 @@ class Sessions(MongoConnection):
         marks, mine = self.collection("marks"), {"session": session.id}
         if sheets:
             await marks.insert_many([documents.sheet_document(sheet, session.opened_at) for sheet in sheets])
-        lessons = [documents.lesson_of(sheet) for sheet in sheets]
-        document = documents.session_document(session, lessons, code, valid_until)
+        document = {**documents.document_of(session), "revision": 0}
+        if sheets:
+            document["lessons"] = [documents.lesson_of(sheet) for sheet in sheets]
+        document = documents.with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
 
         async def insert() -> Session:
             try:
@@ -203,7 +207,7 @@ class Sessions(MongoConnection):
             written = await self.collection("sessions").replace_one(key, {**changed, "revision": revision + 1})
             if written.matched_count:
                 return documents.record_from(Session, changed)
-        raise too_many_races()
+        raise StoreUnavailable(TOO_MANY_RACES)
 
     async def _with_code(
         self, code: str, now: datetime, change: Callable[[], Awaitable[Session | None]]
@@ -215,7 +219,7 @@ class Sessions(MongoConnection):
             except DuplicateKeyError:
                 if not await self._release(code, now):
                     return None
-        raise too_many_races()
+        raise StoreUnavailable(TOO_MANY_RACES)
 
     async def _clean_drafts(self, until: str) -> int:
         """Delete the sheets whose session was never stored: the process or MongoDB stopped in between."""
@@ -223,6 +227,10 @@ class Sessions(MongoConnection):
         drafts = {each["session"] async for each in sheets.find(old, ["session"])}
         if not drafts:
             return 0
-        stored = await known_sessions(self, drafts)
+        stored = await self.known(drafts)
         await sheets.update_many({"session": {"$in": list(stored)}}, {"$unset": {"draft_since": ""}})
         return (await sheets.delete_many({"session": {"$in": list(drafts - stored)}, **old})).deleted_count
+
+    async def known(self, session_ids: Collection[str]) -> set[str]:
+        found = self.collection("sessions").find({"_id": {"$in": list(session_ids)}}, ["_id"])
+        return {each["_id"] async for each in found}

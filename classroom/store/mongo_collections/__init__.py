@@ -1,1 +1,0 @@
-"""The operations of the MongoDB store, one module for each subject."""

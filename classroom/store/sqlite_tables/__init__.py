@@ -1,1 +1,0 @@
-"""The statements of the SQLite store, one module for each subject."""
