@@ -1,6 +1,7 @@
 """The classroom's store in one SQLite file: the default, where no MongoDB is configured.
 
-Every method is one transaction in the store's own thread, so that no other change comes between its reads and writes.
+Every method of this module is one transaction in the store's own thread, so that no other change comes between its
+reads and writes.
 """
 
 from collections.abc import Sequence
