@@ -14,6 +14,7 @@ from tests.servers import mongo_server
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.ordeal
 def test_gone_in_the_middle(
     run: Run, telegram: Telegram, clock: RunningClock, student: Student, tmp_path: Path
 ) -> None:

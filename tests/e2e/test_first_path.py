@@ -176,6 +176,7 @@ def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Po
     )
 
 
+@pytest.mark.ordeal
 def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """If the portal ignores the click, the bot clicks again, and reports the mark only when the server has it."""
     portal.has_student(USERNAME, PASSWORD)

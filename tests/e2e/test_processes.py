@@ -107,6 +107,7 @@ def test_a_lost_key_is_not_replaced(bot: MarkerProcess, telegram: Telegram) -> N
     assert (bot.folder / "data" / "students.json").read_bytes() == before
 
 
+@pytest.mark.ordeal
 def test_telegram_unreachable_at_the_start(bot: MarkerProcess, telegram: Telegram) -> None:
     """A bot that can't reach Telegram at its start retries, and can be stopped meanwhile."""
     telegram.call("/faults", method="getMe", kind="502", times=2)

@@ -45,6 +45,7 @@ def test_monitoring_starts_by_itself(telegram: Telegram, portal: Portal, bot: Ma
     assert PASSWORD not in bot.log()
 
 
+@pytest.mark.ordeal
 def test_what_it_can_not_run_with(portal: Portal, bot: MarkerProcess) -> None:
     """Two admins, no account, or other students in the data are refused with one line each; nobody is deleted."""
     alone = {"SINGLE_USER": "1", "KBTU_USERNAME": USERNAME, "KBTU_PASSWORD": PASSWORD}

@@ -223,6 +223,7 @@ def test_sign_ins_count_as_loads(fleet: Fleet) -> None:
     assert most_within(10.0, both) <= 10 * LOADS_PER_SECOND + SIGN_INS
 
 
+@pytest.mark.ordeal
 def test_after_an_outage(fleet: Fleet) -> None:
     """Sixty monitors whose sessions are lost in an outage sign in again within both limits."""
     fleet.starts()

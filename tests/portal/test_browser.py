@@ -124,6 +124,7 @@ def test_killed_driver_raises(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("frozen", ["chrome", "driver"])
+@pytest.mark.ordeal
 def test_frozen_browser_costs_one_time_out(opened: Opened, frozen: str, caplog: pytest.LogCaptureFixture) -> None:
     """A frozen Chrome or driver raises BrowserFailed after one time-out, not four, and is killed from outside."""
     executor = opened.browser.driver.command_executor

@@ -71,6 +71,7 @@ class FastClock(SystemClock):
         return 10 * time.monotonic()
 
 
+@pytest.mark.ordeal
 def test_answers_to_a_sign_in(portal: Portal, browser: Browser, page: ChromePortal) -> None:
     """A form that does nothing, or whose answer is not about the account, is no refusal; a notification can be one.
 

@@ -100,4 +100,4 @@ def test_failed_sign_in(words: str, error: type[Exception]) -> None:
     failed = failed_sign_in(words)
     assert type(failed) is error
     assert words in str(failed)
-    assert failed.permanent is (error is SignInRefused)
+    assert failed.permanent is (error is not SignInFailed)

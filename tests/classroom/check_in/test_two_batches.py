@@ -25,6 +25,7 @@ async def shared(scenario: CheckInScenario) -> Session:
     return session
 
 
+@pytest.mark.ordeal
 async def test_a_class_of_500(scenario: CheckInScenario) -> None:
     """Of 500 students on two batches that share 20 everybody is in, once; and each batch has all of its own."""
     session = await scenario.opens_two(500, 20)

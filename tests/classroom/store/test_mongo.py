@@ -340,6 +340,7 @@ async def test_gone_for_a_class(database: str) -> None:
         await store.close()
 
 
+@pytest.mark.ordeal
 async def test_health(database: str) -> None:
     """A store that does not answer is named in the health report in time and does not cause a restart."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -133,6 +133,7 @@ class TestWithoutAFace:
         student.sees("Your location arrived and would count.")
         assert keyboard(telegram) is None
 
+    @pytest.mark.ordeal
     def test_reopened(
         self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
     ) -> None:
