@@ -179,6 +179,7 @@ class AttendanceMonitor:
                 raise
             except errors.BrowserFailed as failed:
                 trouble = failed
+                self._recovery.uncount_sign_in()
             finally:
                 self._close_browser()
             self._recovery.wait_out(trouble)

@@ -126,7 +126,7 @@ async def serve(
             classroom, teacher.application, student.application, files, intervals, keys, reviewed, parts, codes
         )
         who = teacher.side.outbox, teacher.side.texts, settings.classroom_admins, clock
-        outage = WriteOutage(*who, [database.probe], lambda _: _("Until then keep the attendance on paper."))
+        outage = WriteOutage(*who, [database.probe], lambda _: _("Until then the teacher keeps the attendance on paper."))
         teacher.side.outage = student.side.outage = outage
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))

@@ -149,6 +149,12 @@ class Recovery:
         if self._sign_ins >= FEW_SIGN_INS:
             self._next_sign_in = self._schedule.clock.monotonic() + self._rare_sign_ins.next()
 
+    def uncount_sign_in(self) -> None:
+        """Note that the browser has ended by itself: that says nothing about the last sign-in."""
+        self._sign_ins = max(self._sign_ins - 1, 0)
+        if self._sign_ins < FEW_SIGN_INS:
+            self._next_sign_in = 0.0
+
     def wait_to_load_again(self, passing: PortalError, client: PortalClient) -> None:
         """Wait before loading a page again that changed or lost its session: usually the load mends it, unreported.
 

@@ -26,7 +26,7 @@ EVENTS = [
     f"monitor {STUDENT}: lesson OTHER, open",
     f"monitor {STUDENT}: lesson OTHER, closed unmarked (not pressed)",
     f"person {STUDENT}: lesson OTHER, to be told as closed",
-    f"monitor {STUDENT}: PortalUnavailable: HTTP 503; again in N s",
+    f"monitor {STUDENT}: PortalUnavailable: HTTP 503 Service Unavailable 503; again in N s",
     f"monitor {STUDENT}: waiting",
     f"monitor {STUDENT}: watching",
     f"monitor {STUDENT}: stopped (stopped)",
