@@ -27,7 +27,7 @@ from lessons.events import Event, StatusEvent
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
-from monitor import AttendanceMonitor, profile_name
+from monitor import AttendanceMonitor, ending, profile_name
 from portal.browser import Chromes
 from portal.errors import BrowserMissing, PortalError
 from portal.lessons import Lesson
@@ -130,8 +130,8 @@ def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str
     except KeyboardInterrupt:
         why, code = "stopped", STOPPED
     except PortalError as error:
-        _line(f"{type(error).__name__}: {error}")
-        why, code = type(error).__name__, REFUSED if error.permanent else PORTAL
+        _line(_sentence(event := ending(error)))
+        why, code = type(error).__name__, _ENDS.get(event.event, PORTAL)
     finally:
         with contextlib.suppress(OSError):  # the reason is reported already
             trace.write("end", why=why)
