@@ -219,12 +219,10 @@ def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked:
         _line(f"Attendance Marked. {_one_line(lesson)}")
     elif time.monotonic() - asked.get(lesson.key, float("-inf")) >= ASK_AGAIN:
         _line(f"Attendance available! {_one_line(lesson)}")
-        answer = ""
         with contextlib.suppress(EOFError):
-            answer = input("Mark now? [y/N] ").strip().lower()
+            if input("Mark now? [y/N] ").strip().lower() in ("y", "yes"):
+                monitor.mark_now(lesson.key)
         asked[lesson.key] = time.monotonic()
-        if answer in ("y", "yes"):
-            monitor.mark_now(lesson.key)
 
 
 def _one_line(lesson: Lesson) -> str:

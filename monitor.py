@@ -39,9 +39,8 @@ _ENDS: dict[type[errors.PortalError], Event] = {
 
 
 def ending(error: errors.PortalError) -> StatusEvent:
-    """Return what an error means that ends the monitoring; trouble if it is not permanent."""
+    """Return what an error means: trouble, unless it ends the monitoring. Plain kinds of ends need no code."""
     event = next((event for kind, event in _ENDS.items() if isinstance(error, kind)), Event.TROUBLE)
-    # the event alone stands for the plain kinds
     return StatusEvent(event, str(error), code="" if type(error) in _ENDS else type(error).__name__)
 
 
