@@ -27,7 +27,7 @@ from lessons.events import Event, StatusEvent
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
-from monitor import AttendanceMonitor, profile_name
+from monitor import AttendanceMonitor, ending, profile_name
 from portal.browser import Chromes
 from portal.errors import BrowserMissing, PortalError
 from portal.lessons import Lesson
@@ -130,8 +130,8 @@ def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str
     except KeyboardInterrupt:
         why, code = "stopped", STOPPED
     except PortalError as error:
-        _line(f"{type(error).__name__}: {error}")
-        why, code = type(error).__name__, REFUSED if error.permanent else PORTAL
+        _line(_sentence(event := ending(error)))
+        why, code = type(error).__name__, _ENDS.get(event.event, PORTAL)
     finally:
         with contextlib.suppress(OSError):  # the reason is reported already
             trace.write("end", why=why)
@@ -219,12 +219,10 @@ def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked:
         _line(f"Attendance Marked. {_one_line(lesson)}")
     elif time.monotonic() - asked.get(lesson.key, float("-inf")) >= ASK_AGAIN:
         _line(f"Attendance available! {_one_line(lesson)}")
-        answer = ""
         with contextlib.suppress(EOFError):
-            answer = input("Mark now? [y/N] ").strip().lower()
+            if input("Mark now? [y/N] ").strip().lower() in ("y", "yes"):
+                monitor.mark_now(lesson.key)
         asked[lesson.key] = time.monotonic()
-        if answer in ("y", "yes"):
-            monitor.mark_now(lesson.key)
 
 
 def _one_line(lesson: Lesson) -> str:

@@ -38,6 +38,12 @@ _ENDS: dict[type[errors.PortalError], Event] = {
 }
 
 
+def ending(error: errors.PortalError) -> StatusEvent:
+    """Return what an error means: trouble, unless it ends the monitoring. Plain kinds of ends need no code."""
+    event = next((event for kind, event in _ENDS.items() if isinstance(error, kind)), Event.TROUBLE)
+    return StatusEvent(event, str(error), code="" if type(error) in _ENDS else type(error).__name__)
+
+
 def profile_name(username: str) -> str:
     """Return the name of an account's Chrome profile: equal for each spelling, and without the username in it."""
     return hashlib.blake2b(account_key(username).encode(), digest_size=8).hexdigest()
@@ -155,9 +161,7 @@ class AttendanceMonitor:
         except StopRequested:
             pass
         except tuple(_ENDS) as permanent:
-            event = next(event for kind, event in _ENDS.items() if isinstance(permanent, kind))
-            # the event alone stands for the plain kinds
-            last = StatusEvent(event, str(permanent), code="" if type(permanent) in _ENDS else type(permanent).__name__)
+            last = ending(permanent)
         except Exception as error:
             log.exception("monitor %s: given up", self._student)
             last = StatusEvent(Event.FAILED, brief(error))

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 READ_WITHIN = 5.0  # seconds
 UNKNOWN_ISSUER = "net::ERR_CERT_AUTHORITY_INVALID"
-ADD_COMMAND = "certutil -A -n intermediate -t ,, -i FILE -d sql:$HOME/.pki/nssdb"
+ADD_COMMAND = "mkdir -p $HOME/.pki/nssdb && certutil -A -n intermediate -t ,, -i FILE -d sql:$HOME/.pki/nssdb"
 
 
 def is_meant(code: str) -> bool:

@@ -7,8 +7,8 @@ PortalError
 │   ├── AccountLocked  for a while, after too many refused sign-ins
 │   └── AccountExpired the account is over
 ├── PortalUnavailable  down, an error page, an alert, not ready in time
-│   └── CertificateRefused Chrome does not accept the portal's certificate; ``words`` name the issuer's
-│   └── PortalSlow     the page arrived, but was not ready in time
+│   ├── CertificateRefused Chrome does not accept the portal's certificate; ``words`` name the issuer's
+│   ├── PortalSlow     the page arrived, but was not ready in time
 │   └── SignInFailed   the sign-in did nothing, or was answered with something else than a refusal of the account
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open

@@ -26,7 +26,7 @@ _WORD = (
     r"(?<!\w)(?:(?P<word>остал\w*|ещё|еще|қалды|қалған\w*|time left|left|remain\w*)"
     r"|до (?:конца|закрытия|окончания)|закр\w*|заканчивается|истекает|через|меньше|менее|минут\w?|секунд\w?"
     r"|уақыт\w*|жабыл\w*|аяқтал\w*|дейін|кейін|минуттан|бір|аз"
-    r"|clos(?:es|ing)|end(?:s|ing)|expires|less than|until|in|an?|minutes?|seconds?)(?!\w)"
+    r"|closes|closing|ends|ending|expires|less than|until|in|an?|minutes?|seconds?)(?!\w)"
 )
 _BETWEEN = r"[\s:,.;~·|()\[\]\u2010-\u2015-]*"
 _NAMES = re.compile(r"\?P<\w+>")

@@ -54,7 +54,7 @@ def check_storage(settings: Settings) -> Result:
     storage = _load_copy(folder, _NoKey())
     if settings.single_user and (problem := in_use(storage, settings.admin_telegram_id[0])):
         return Result("storage", FAILED, problem)
-    counts = f"{len(storage.students())} students, {len(storage.invitations())} codes"
+    counts = f"students: {len(storage.students())}, codes: {len(storage.invitations())}"
     return Result("storage", OK, f"{counts}; writable; {user}")
 
 

@@ -33,7 +33,7 @@ def test_check_beside_the_running_bot(telegram: Telegram, portal: Portal, bot: M
     code, lines, said = checked(bot)
     assert code == 0, said
     assert {what: state for what, (state, _detail) in lines.items() if state == "FAILED"} == {}
-    assert "1 students, 1 codes; writable; in use by a running bot" in lines["storage"][1]
+    assert "students: 1, codes: 1; writable; in use by a running bot" in lines["storage"][1]
     assert lines["key"][0] == "ok"
     assert "the login form" in lines["portal"][1]
     assert bot.environment["TELEGRAM_BOT_TOKEN"] not in said

@@ -256,8 +256,8 @@ def test_the_terminal_rehearses(portal: Portal, tmp_path: Path, start_terminal: 
     assert "File exists" in said
 
 
-def test_the_terminal_s_exit_codes(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:
-    """2 without an account or with a wrong argument, 3 for a refused account, 4 if the portal can't be reached."""
+def test_the_terminal_s_exit_codes(portal: Portal, tmp_path: Path, start_terminal: Callable[..., Terminal]) -> None:
+    """2 without an account or with a wrong argument, 3: account refused, 4: portal can't be reached, 5: blocked."""
     nobody = start_terminal(folder="a", KBTU_USERNAME="", KBTU_PASSWORD="")
     assert nobody.end()[0] == 2
     assert start_terminal("--mode", "sometimes", folder="b").end()[0] == 2
@@ -270,3 +270,8 @@ def test_the_terminal_s_exit_codes(portal: Portal, start_terminal: Callable[...,
     code, said = away.end()
     assert (code, away.left()) == (4, [])
     assert "the portal can't be used now" in said
+    portal.has_student(USERNAME, PASSWORD, blocked="fees")
+    blocked = start_terminal("--rehearse", str(tmp_path / "trace.jsonl"), folder="e")
+    code, said = blocked.end()
+    assert (code, blocked.left()) == (5, [])
+    assert "the portal has blocked this account: ask the registrar's office" in said
