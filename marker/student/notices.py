@@ -17,7 +17,7 @@ from core.tasks import each
 from lessons.events import ENDS, CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
 from marker.account_texts import account_texts
-from marker.menu import changed_menu, fresh_menu
+from marker.questions import told_with_menu
 from marker.services import Services
 from marker.student.troubles import Troubles
 from portal.lessons import Lesson
@@ -258,9 +258,10 @@ class Notices:
             reason = _("Monitoring has stopped because of a fault on our side.")
             later = _("Try {button} later. Until then mark lessons on the portal yourself.")
             todo = _("The administrator has been told.") + " " + later.format(button=_("Start Monitoring"))
-            self.troubles.failed(username, event)
         await self._offers.end_all(student, username, _("Monitoring is off."))
         line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"
         notice = Item(student, "send", line, buttons, lane=NOTICE)
-        menu = [] if buttons else await fresh_menu(self._services, student)
-        await self._services.outbox.put(await changed_menu(self._services, student), notice, *menu)
+        menu = [] if buttons else await told_with_menu(self._services, student, "")
+        await self._services.outbox.put(notice, *menu)
+        if event.event not in _ACCOUNT:  # last: all this is repeated where it can't be stored
+            self.troubles.failed(username, event)

@@ -120,13 +120,14 @@ class Troubles:
 
     async def tell_gathered(self) -> None:
         """Send the message about failed monitors, without waiting for more: also at the end of the process."""
-        failed = list(self._failed)
-        restarted = [(name, event.text) for name, event in failed if event.event is Event.RESTARTED]
-        if ended := [(name, event) for name, event in failed if event.event is not Event.RESTARTED]:
+        if ended := [each for each in self._failed if each[1].event is not Event.RESTARTED]:
             await self._tell_failed(ended)
-        for what in dict.fromkeys(error for _name, error in restarted):
-            await self._tell_restarted(what, [name for name, error in restarted if error == what])
-        self._failed = self._failed[len(failed) :]
+            self._failed = [each for each in self._failed if each not in ended]
+        restarted = [each for each in self._failed if each[1].event is Event.RESTARTED]
+        for error in dict.fromkeys(event.text for _name, event in restarted):
+            alike = [each for each in restarted if each[1].text == error]
+            await self._tell_restarted(error, [name for name, _event in alike])
+            self._failed = [each for each in self._failed if each not in alike]
         self._gathering_since = self._services.clock.now() if self._failed else None
 
     def long_troubled(self) -> int:

@@ -254,3 +254,18 @@ def test_two_programs_with_one_token(scene: Scene) -> None:
         scene.clock.forward(timedelta(minutes=1))
     admin.sees("Two programs use this bot's token")
     assert admin.counts("Two programs use this bot's token") == 1
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED, Event.FAILED])
+def test_the_end_of_monitoring_leaves_an_open_question(scene: Scene, event: Event) -> None:
+    """A monitor's end is told below the question for a password, which keeps its buttons."""
+    scene.student.taps("Update Password")
+    question = scene.student.sees("Now send me your portal password")["message_id"]
+    scene.bot.monitors[FIRST].tells(event, "Wrong password", ends=True)
+    scene.student.sees("Monitoring is off." if event is Event.REFUSED else "a fault on our side")
+    scene.looks()
+    shown = next(each for each in scene.student.screen() if each["message_id"] == question)
+    assert "Now send me your portal password" in shown["text"]
+    assert "Cancel" in labels(shown)
+    scene.student.says("Another-Horse-8")
+    scene.student.sees("The new password is saved.")
