@@ -120,13 +120,13 @@ class Marker:
             if event.event is Event.REFUSED or event.code == "AccountLocked":
                 await self._lockouts.refused(student, username)
             await tell()
-        except DatabaseUnavailable:
+        except Exception:
             if event.event in ENDS or event.lesson is not None:  # these are reported once
                 self._untold.append(tell)
             raise
 
     async def _tell_late(self) -> None:
-        """Send the notices that could not be stored when they were due."""
+        """Send the notices that failed when they were due; what fails otherwise than by the database is dropped."""
         while self._untold:
             tell = self._untold.pop(0)
             try:

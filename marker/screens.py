@@ -34,7 +34,7 @@ class Screens:
     async def check(self) -> None:
         """Redraw what has changed: an edit in the last lane, unless the person's screen changes meanwhile."""
         outbox, now = self._services.outbox, self._services.clock.monotonic()
-        if now < self._due:
+        if now < self._due or (self._services.outage is not None and self._services.outage.trouble):
             return
         self._due = now + EVERY
         refreshes = now >= self._refresh_due
@@ -58,7 +58,7 @@ class Screens:
             if item.view == MENU and student is not None and student.monitoring:
                 await (outbox.direct(item) if outage is not None and outage.trouble else outbox.put(item))
 
-        await each(show, (await asyncio.to_thread(outbox.shown, SCREEN)).items())
+        await each(show, (await asyncio.to_thread(outbox.shown, SCREEN, True)).items())
 
     async def _item(self, person: int, shows: str) -> Item:
         view, headline, _digest = json.loads(shows)

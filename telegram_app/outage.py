@@ -75,7 +75,7 @@ class WriteOutage:
                 self._tell_at = now + RETRY  # also while it is being sent
                 if await self._tell(self._began):
                     self._tell_at = now + AGAIN
-        elif was_on:
+        elif self.trouble:  # else another check was faster
             self._worked_since = self._worked_since or now
             if now - self._worked_since >= OVER_AFTER:
                 log.info("everything can be written again")

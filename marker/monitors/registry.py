@@ -89,7 +89,9 @@ class MonitorRegistry:
                 if self._closing:  # the next process starts it
                     return False
                 self._given_up.discard(telegram_id)
-                return self._start(student)
+                if not (started := self._start(student)):
+                    self._waiting.add(telegram_id)  # for ``resume``
+                return started
             finally:
                 self._starting.discard(telegram_id)
 

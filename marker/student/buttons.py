@@ -60,6 +60,8 @@ class StudentHandlers:
         await self._services.screen_tapped(update, toast if started else None)
         if started is False:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
+            if self._services.registry.waits(person):  # the start failed, and is tried again
+                headline = _("Monitoring starts.")
         return await self._show(person, headline)
 
     async def _locked(self, person: int) -> str:

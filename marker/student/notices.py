@@ -17,6 +17,7 @@ from core.tasks import each
 from lessons.events import ENDS, CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
 from marker.account_texts import account_texts
+from marker.menu import changed_menu
 from marker.questions import told_with_menu
 from marker.services import Services
 from marker.student.troubles import Troubles
@@ -261,7 +262,9 @@ class Notices:
         await self._offers.end_all(student, username, _("Monitoring is off."))
         line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"
         notice = Item(student, "send", line, buttons, lane=NOTICE)
-        menu = [] if buttons else await told_with_menu(self._services, student, "")
+        menu = await told_with_menu(self._services, student, "")
+        if menu and buttons:
+            menu = [await changed_menu(self._services, student)]
         await self._services.outbox.put(notice, *menu)
         if event.event not in _ACCOUNT:  # last: all this is repeated where it can't be stored
             self.troubles.failed(username, event)

@@ -269,3 +269,18 @@ def test_the_end_of_monitoring_leaves_an_open_question(scene: Scene, event: Even
     assert "Cancel" in labels(shown)
     scene.student.says("Another-Horse-8")
     scene.student.sees("The new password is saved.")
+
+
+def test_a_start_that_fails_goes_on_by_itself(scene: Scene) -> None:
+    """Where no thread can start, the student does not read that all places are taken and to try again."""
+    scene.student.taps("Stop Monitoring")
+    scene.student.sees("Monitoring: off")
+    scene.bot.start_fails = RuntimeError("can't start new thread")
+    scene.student.taps("Start Monitoring")
+    menu = scene.student.waits("the answer", lambda ms: ms[-1] if "Stop Monitoring" in labels(ms[-1]) else None)
+    assert "All places" not in menu["text"]
+    scene.bot.start_fails = None
+    scene.clock.forward(timedelta(minutes=6))
+    scene.bot.catches_up()
+    scene.follows("on since")
+    assert scene.student.counts("All places") == 0
