@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -43,7 +43,7 @@ class Marker:
 
     def __init__(self, services: Services, unreachable: set[int]) -> None:
         self._services = services
-        self._untold: list[Callable[[], Awaitable[object]]] = []  # notices
+        self._untold: list[tuple[int, str, StatusEvent]] = []  # whose notices could not be stored
         self.lag = 0.0  # seconds by which the event loop was late at the last check
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
@@ -115,25 +115,18 @@ class Marker:
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
-        tell = partial(self.notices.on_status, student, username, event)
         try:
             if event.event is Event.REFUSED or event.code == "AccountLocked":
                 await self._lockouts.refused(student, username)
-            await tell()
-        except Exception:
+            await self.notices.on_status(student, username, event)
+        except DatabaseUnavailable:
             if event.event in ENDS or event.lesson is not None:  # these are reported once
-                self._untold.append(tell)
+                self._untold.append((student, username, event))
             raise
 
     async def _tell_late(self) -> None:
-        """Send the notices that failed when they were due; what fails otherwise than by the database is dropped."""
-        while self._untold:
-            tell = self._untold.pop(0)
-            try:
-                await tell()
-            except DatabaseUnavailable:
-                self._untold.insert(0, tell)
-                raise
+        untold, self._untold = self._untold, []
+        await each(lambda event: self._on_status(*event), untold)
 
     async def catch_up(self) -> None:
         """Try again what could not be done before: messages about marks, monitors that wait for a place."""

@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 Context = ContextTypes.DEFAULT_TYPE
 
 SCREEN = "menu"  # the slot of the message that shows a person's current screen
-UPDATES_KEPT = 1000  # ids of updates that failed
 TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 
 
@@ -57,7 +56,7 @@ class Side:
     languages: dict[int, str] = field(default_factory=dict)  # chosen, or else that of the person's app
     apology: Callable[[Texts, int, Exception], str] = went_wrong
     outage: WriteOutage | None = None  # set once everything is assembled
-    _failed: deque[int] = field(default_factory=lambda: deque(maxlen=UPDATES_KEPT), init=False)  # updates
+    _failed: deque[int] = field(default_factory=lambda: deque(maxlen=1000), init=False)  # updates
 
     def texts(self, person: int) -> Texts:
         return texts(closest(self.languages.get(person)))

@@ -98,10 +98,8 @@ class Offers:
             await tapped(update, _("This offer is over."))
         else:
             reason, now = _("Marking..."), self._services.clock.now()
-            outcome, request = (
-                self.outcome(person, student.username, _lesson(row), reason),
-                self._services.lessons.request,
-            )
+            outcome = self.outcome(person, student.username, _lesson(row), reason)
+            request = self._services.lessons.request
             # stored first: after a crash the next process marks the lesson
             if not await self._services.outbox.put(outcome, when=lambda: request(key, now)):
                 reason = _("This offer is over.")

@@ -17,7 +17,7 @@ from core.tasks import each
 from lessons.events import ENDS, Event, MonitorState, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
-from marker.trouble_texts import OURS, PERSONAL, reason, remedy, told
+from marker.trouble_texts import OURS, PERSONAL, reason, remedy
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
 
@@ -164,7 +164,11 @@ class Troubles:
 
     async def _tell_failed(self, failed: list[tuple[str, StatusEvent]]) -> None:
         def why(_: Texts, event: StatusEvent) -> str:  # an unforeseen error: its kind and place, for the operator
-            return escape(event.text) if event.event is Event.FAILED and event.text else told(_, event)
+            return (
+                escape(event.text)
+                if event.event is Event.FAILED and event.text
+                else reason(_, event.cause, event.detail)
+            )
 
         def text(_: Texts) -> str:
             if len(failed) == 1:

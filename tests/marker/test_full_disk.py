@@ -133,11 +133,7 @@ def test_one_apology_for_a_tap(bot: RunningMarker, student: Person) -> None:
     """A tap that fails at several handlers is answered once."""
 
     def answers(messages: list[Message], since: int = 0) -> list[Message]:
-        return [
-            each
-            for each in messages
-            if each["from"] == "bot" and each["message_id"] > since and each["text"].startswith(LINE)
-        ]
+        return [each for each in messages if each["message_id"] > since and each["text"].startswith(LINE)]
 
     heals = lock_up(bot.database)
     menu = student.screen()[-1]["message_id"]
@@ -148,7 +144,7 @@ def test_one_apology_for_a_tap(bot: RunningMarker, student: Person) -> None:
     heals()
     student.says("/help")
     student.sees("Automatic mode marks every open lesson")
-    assert len(answers(student.screen(), menu)) == 2
+    assert len([each for each in answers(student.screen(), menu) if not labels(each)]) == 2
 
 
 def test_the_end_of_monitoring_is_told_after_the_outage(
