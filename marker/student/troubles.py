@@ -81,7 +81,6 @@ class Troubles:
                     lasting.cause, lasting.detail, lasting.resting = event.cause, event.detail, False
                     if event.lasting and not lasting.told:
                         await self._tell_lasting(student, lasting)
-                        lasting.told = True
                     await self._show_page(username, event)
                 case Event.MARK_REFUSED | Event.UNKNOWN_CARD:
                     await self._show_page(username, event)
@@ -111,7 +110,6 @@ class Troubles:
                 lasting = self._lasting[student]
                 if not lasting.told and now - lasting.since >= TOLD_AFTER:
                     await self._tell_lasting(student, lasting)
-                    lasting.told = True
 
             await each(tell, list(self._lasting))
             if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
@@ -154,6 +152,7 @@ class Troubles:
         claim = functools.partial(self._services.watches.claim_trouble, student, lasting.since)
         if await self._services.outbox.put(item, when=claim):
             log.info("person %d: trouble since %s, to be told", student, lasting.since.isoformat(timespec="seconds"))
+        lasting.told = True
 
     async def _tell_over(self, student: int) -> None:
         _ = self._services.texts(student)
@@ -163,12 +162,9 @@ class Troubles:
             log.info("person %d: trouble is over, to be told", student)
 
     async def _tell_failed(self, failed: list[tuple[str, StatusEvent]]) -> None:
-        def why(_: Texts, event: StatusEvent) -> str:  # an unforeseen error: its kind and place, for the operator
-            return (
-                escape(event.text)
-                if event.event is Event.FAILED and event.text
-                else reason(_, event.cause, event.detail)
-            )
+        def why(_: Texts, event: StatusEvent) -> str:
+            is_unforeseen = event.event is Event.FAILED and event.text  # its kind and place, for the operator
+            return escape(event.text) if is_unforeseen else reason(_, event.cause, event.detail)
 
         def text(_: Texts) -> str:
             if len(failed) == 1:
