@@ -48,7 +48,7 @@ class Room:
     def lacks(self, wanted: int) -> str:
         """Return one line that says why so many monitors do not fit, and what to change; empty if they do."""
         line = f"no room for {wanted} monitors: {self}; {self.narrowest}: {_REMEDY[self.narrowest]}"
-        return line if wanted > self.count else ""
+        return line if wanted > self.fits[self.narrowest] else ""
 
     def __str__(self) -> str:
         return ", ".join(f"{name} for {count}" for name, count in self.fits.items())

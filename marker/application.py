@@ -11,14 +11,15 @@ from functools import partial
 from telegram.ext import CallbackQueryHandler
 
 from core.logs import brief
+from core.sqlite import DatabaseUnavailable
 from core.tasks import Duty, each
-from lessons.events import Event, StatusEvent
+from lessons.events import ENDS, Event, StatusEvent
 from marker.admin.invitations import Invitations
 from marker.admin.moves import AccountMoves
 from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
-from marker.menu import main_menu, old_button
+from marker.menu import old_button
 from marker.presence import Presence
 from marker.questions import Questions
 from marker.registration.conversation import Registration
@@ -27,11 +28,8 @@ from marker.screens import Screens
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.notices import OFFER_SLOT, Notices, Offers
-from storage import Student
 from telegram_app.factory import AnyApplication
 from telegram_app.outage import WriteOutage
-from telegram_app.outbox import Item
-from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +43,7 @@ class Marker:
 
     def __init__(self, services: Services, unreachable: set[int]) -> None:
         self._services = services
+        self._untold: list[tuple[int, str, StatusEvent]] = []  # whose notices could not be stored
         self.lag = 0.0  # seconds by which the event loop was late at the last check
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
@@ -63,14 +62,14 @@ class Marker:
         who = services.outbox, services.texts, services.settings.admin_telegram_id, services.clock
         stores = [services.storage.probe, services.probe]
         self.outage = services.outage = WriteOutage(
-            *who, stores, lambda _: _("Until then mark lessons on the portal yourself."), self._show_outage
+            *who, stores, lambda _: _("Until then mark lessons on the portal yourself."), self.screens.show_outage
         )
         duty, troubles = partial(Duty, self._duty_failed), self.notices.troubles
         once = self._moves.finish_interrupted, troubles.load, self._questions.ask_passwords_again
         self._at_start = [duty(work, math.inf) for work in once]
         marks_and_monitors = self.notices.tell_untold_marks, self._resume_monitors
         self._catching_up = [duty(work, CATCH_UP_EVERY) for work in marks_and_monitors]
-        each_second = self.outage.check, self.offers.end_timed_out, troubles.check, self.screens.check
+        each_second = self.outage.check, self._tell_late, self.offers.end_timed_out, troubles.check, self.screens.check
         self._periodic = [*(duty(work, 0) for work in each_second), duty(self.clean, CLEAN_EVERY)]
 
     def add_to(self, application: AnyApplication) -> None:
@@ -114,20 +113,20 @@ class Marker:
     def _duty_failed(self, name: str, error: Exception) -> None:
         self.notices.troubles.failed(name, StatusEvent(Event.RESTARTED, brief(error)))
 
-    async def _show_outage(self) -> None:
-        """Bring the menus of the monitored students up to date: directly, since nothing may be stored."""
-
-        async def show(student: Student) -> None:
-            text, keyboard = await main_menu(self._services, student.telegram_id)
-            await self._services.outbox.direct(Item(student.telegram_id, "amend", text, keyboard, slot=SCREEN))
-
-        await each(show, [student for student in self._services.storage.students() if student.monitoring])
-
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
-        if event.event is Event.REFUSED or event.code == "AccountLocked":
-            await self._lockouts.refused(student, username)
-        await self.notices.on_status(student, username, event)
+        try:
+            if event.event is Event.REFUSED or event.code == "AccountLocked":
+                await self._lockouts.refused(student, username)
+            await self.notices.on_status(student, username, event)
+        except DatabaseUnavailable:
+            if event.event in ENDS or event.lesson is not None:  # these are reported once
+                self._untold.append((student, username, event))
+            raise
+
+    async def _tell_late(self) -> None:
+        untold, self._untold = self._untold, []
+        await each(lambda event: self._on_status(*event), untold)
 
     async def catch_up(self) -> None:
         """Try again what could not be done before: messages about marks, monitors that wait for a place."""

@@ -10,7 +10,8 @@ from typing import Any
 from telegram import ChatMember, Update
 from telegram.ext import ApplicationHandlerStop, TypeHandler
 
-from marker.menu import clock_time, fresh_menu
+from marker.menu import clock_time
+from marker.questions import told_with_menu
 from marker.services import Services
 from telegram_app.outbox import Item
 from telegram_app.side import Context, tapped
@@ -55,10 +56,10 @@ class Presence:
         if member is not None and member.new_chat_member.status == ChatMember.BANNED:  # the person has blocked the bot
             return await self.lost(person)
         if person in self._unreachable:
-            self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
             self._services.outbox.wake(person)
             await self._tell_stopped(person)
+            self._unreachable.discard(person)  # last: what failed is done at their next update
         return None
 
     async def _tell_stopped(self, person: int) -> object:
@@ -70,5 +71,5 @@ class Presence:
             return await asyncio.to_thread(services.claims.take_back, key)
         text = _("You had blocked me: monitoring was stopped at {time}, and nothing has been marked since.")
         text = text.format(time=clock_time(services, since, services.clock.now()))
-        menu = await fresh_menu(services, person, text)
+        menu = await told_with_menu(services, person, text)
         return await services.outbox.put(*menu, when=lambda: services.claims.take_back(key))

@@ -19,7 +19,7 @@ from telegram.ext import ConversationHandler, TypeHandler, filters
 
 from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
-from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, Context, below, sender, tapped_data
 
@@ -208,6 +208,14 @@ class Questions:
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
         return True
+
+
+async def told_with_menu(services: Services, person: int, text: str) -> list[Item]:
+    """Return a message with a new menu; while a question is open, which a menu would replace, without it."""
+    step = await services.step(person)
+    if step is not None and step.name in STEPS:
+        return [Item(person, "send", text, lane=NOTICE)] if text else []
+    return await fresh_menu(services, person, text)
 
 
 def joined(*parts: str) -> str:

@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.tasks import each
 from marker.admin.panel import Draw, Drawn
-from marker.menu import main_menu
+from marker.menu import MENU, main_menu
 from marker.services import Services
 from telegram_app.outbox import DIGEST, LATER, Item
 from telegram_app.side import SCREEN
@@ -33,20 +34,37 @@ class Screens:
     async def check(self) -> None:
         """Redraw what has changed: an edit in the last lane, unless the person's screen changes meanwhile."""
         outbox, now = self._services.outbox, self._services.clock.monotonic()
-        if now < self._due:
+        if now < self._due or (self._services.outage is not None and self._services.outage.trouble):
             return
         self._due = now + EVERY
         refreshes = now >= self._refresh_due
         if refreshes:
             self._refresh_due = now + REFRESHED_EVERY
-        for person, shows in (await asyncio.to_thread(outbox.shown, SCREEN)).items():
-            view, headline, digest = json.loads(shows)
-            text, keyboard = await self._draw(person, view)
-            text = f"{headline}\n\n{text}" if headline else text
-            item = Item(person, "amend", text, keyboard, slot=SCREEN, lane=LATER, view=view, headline=headline)
-            compared = None if refreshes else DIGEST
-            if item.digest()[:compared] != digest[:compared]:
-                await outbox.put(item, when=functools.partial(self._still_shows, person, shows))
+        compared = None if refreshes else DIGEST
+
+        async def follow(shown: tuple[int, str]) -> None:
+            item = await self._item(*shown)
+            if item.digest()[:compared] != json.loads(shown[1])[2][:compared]:
+                await outbox.put(item, when=functools.partial(self._still_shows, *shown))
+
+        await each(follow, (await asyncio.to_thread(outbox.shown, SCREEN)).items())
+
+    async def show_outage(self) -> None:
+        """Redraw the menus of the monitored students: during an outage directly, since nothing may be stored."""
+        outbox, storage, outage = self._services.outbox, self._services.storage, self._services.outage
+
+        async def show(shown: tuple[int, str]) -> None:
+            item, student = await self._item(*shown), storage.student(shown[0])
+            if item.view == MENU and student is not None and student.monitoring:
+                await (outbox.direct(item) if outage is not None and outage.trouble else outbox.put(item))
+
+        await each(show, (await asyncio.to_thread(outbox.shown, SCREEN, True)).items())
+
+    async def _item(self, person: int, shows: str) -> Item:
+        view, headline, _digest = json.loads(shows)
+        text, keyboard = await self._draw(person, view)
+        text = f"{headline}\n\n{text}" if headline else text
+        return Item(person, "amend", text, keyboard, slot=SCREEN, lane=LATER, view=view, headline=headline)
 
     def _still_shows(self, person: int, shows: str) -> bool:
         return self._services.outbox.shown(SCREEN).get(person) == shows

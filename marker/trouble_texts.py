@@ -6,7 +6,6 @@ The errors' own texts are English and for the log; those that an earlier version
 import re
 from html import escape
 
-from lessons.events import StatusEvent
 from portal.certificates import ADD_COMMAND
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
@@ -19,13 +18,8 @@ OURS = {"BrowserFailed", "BrowserMissing", "DriverMismatch", "CertificateRefused
 PERSONAL = {"SessionLost", "PageChanged", "SignInFailed", "UnknownView", "unknown view"}
 
 
-def told(_: Texts, event: StatusEvent) -> str:
-    """Return what happened, as HTML and part of a sentence."""
-    return reason(_, event.cause, event.detail)
-
-
 def reason(_: Texts, cause: str, detail: str) -> str:
-    """Return a trouble's text from what is stored of it: ``StatusEvent.cause`` and ``detail``."""
+    """Return what happened, as HTML and part of a sentence: from ``StatusEvent.cause`` and ``detail``."""
     texts = {
         ("BrowserFailed", "DatabaseUnavailable", "failed", "restarted"): _("a fault on our side"),
         ("BrowserMissing", "no browser"): _("there is no Chrome with its driver on the bot's machine"),

@@ -20,9 +20,6 @@ AGAIN, RETRY = timedelta(hours=6), timedelta(minutes=1)  # between two messages;
 OVER_AFTER = timedelta(minutes=1)  # for which writes have worked
 
 
-async def _nothing() -> None: ...
-
-
 @dataclass(eq=False)
 class WriteOutage:
     """Watches whether everything can be written.
@@ -38,7 +35,7 @@ class WriteOutage:
     clock: Clock
     stores: Sequence[Callable[[bool], str]]
     todo: Callable[[Texts], str]
-    on_change: Callable[[], Awaitable[None]] = _nothing
+    on_change: Callable[[], Awaitable[None]] | None = None
     trouble: str = ""  # while the outage lasts: why nothing can be written
     _look_at: datetime | None = None
     _tell_at: datetime | None = None
@@ -75,13 +72,13 @@ class WriteOutage:
                 self._tell_at = now + RETRY  # also while it is being sent
                 if await self._tell(self._began):
                     self._tell_at = now + AGAIN
-        elif was_on:
+        elif self.trouble:  # else another check was faster
             self._worked_since = self._worked_since or now
             if now - self._worked_since >= OVER_AFTER:
                 log.info("everything can be written again")
                 self.trouble, self._tell_at = "", None
                 await self._tell(lambda _: _("Everything can be saved again, and goes on."))
-        if was_on != bool(self.trouble):
+        if was_on != bool(self.trouble) and self.on_change is not None:
             await self.on_change()
 
     async def _tell(self, text: Callable[[Texts], str]) -> bool:

@@ -135,13 +135,9 @@ class Outbox:
         on_sent: OnSent | None = None,
     ) -> None:
         self._database = database
-        self._queue = Outgoing(database, name)
+        queue = self._queue = Outgoing(database, name)
         # blocking, so not for the event loop
-        self.oldest_waiting, self.clean_slots, self.shown = (
-            self._queue.oldest,
-            self._queue.clean_slots,
-            self._queue.shown,
-        )
+        self.oldest_waiting, self.clean_slots, self.shown = queue.oldest, queue.clean_slots, queue.shown
         self._people = People(database, name)
         self._on_unreachable = on_unreachable
         # Called with a person, a question that was delivered or can't be, and the seconds for which it has waited.

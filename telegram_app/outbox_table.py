@@ -92,9 +92,13 @@ class Outgoing:
         )
         self._database.write(statement, self._bot, chat_id, slot, message_id, shows)
 
-    def shown(self, slot: str) -> dict[int, str]:
-        """Return what a slot shows in each chat, where it is known and nothing for it waits to be sent."""
+    def shown(self, slot: str, even_stuck: bool = False) -> dict[int, str]:
+        """Return what a slot shows in each chat, where it is known and nothing for it waits to be sent.
+
+        ``even_stuck``: also where what waits shows a view, too.
+        """
         waiting = "SELECT chat_id FROM outgoing WHERE bot = ?1 AND slot = ?2"
+        waiting += " AND json_extract(payload, '$.shows') IS NULL" if even_stuck else ""
         known = f"bot = ?1 AND slot = ?2 AND shows IS NOT NULL AND chat_id NOT IN ({waiting})"
         rows = self._database.read(f"SELECT chat_id, shows FROM slots WHERE {known}", self._bot, slot)  # noqa: S608
         return {row["chat_id"]: row["shows"] for row in rows}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,7 @@ class Side:
     languages: dict[int, str] = field(default_factory=dict)  # chosen, or else that of the person's app
     apology: Callable[[Texts, int, Exception], str] = went_wrong
     outage: WriteOutage | None = None  # set once everything is assembled
+    _failed: deque[int] = field(default_factory=lambda: deque(maxlen=1000), init=False)  # updates
 
     def texts(self, person: int) -> Texts:
         return texts(closest(self.languages.get(person)))
@@ -100,10 +102,13 @@ class Side:
 
     async def apologise(self, update: object, context: Context) -> None:
         """Tell a person that their update failed: queued, or sent directly where the database is what failed."""
-        person = update.effective_user.id if isinstance(update, Update) and update.effective_user else None
-        if person is None or context.error is None:
+        if not isinstance(update, Update) or update.effective_user is None or context.error is None:
             return
-        if isinstance(update, Update) and update.callback_query is not None:
+        if update.update_id in self._failed:  # at an earlier handler, too: one message is enough
+            return
+        person = update.effective_user.id
+        self._failed.append(update.update_id)
+        if update.callback_query is not None:
             await tapped(update)  # a tap is answered even if what it asked for failed
         _ = self.texts(person)
         text = ""

@@ -165,11 +165,8 @@ class Invitations(AdminScreens):
 
 def _is_unused(services: Services, invitation: Invitation) -> bool:
     over = invitation.used_by is not None or invitation.revoked_at is not None
-    return (
-        not over
-        and services.is_admin(invitation.created_by)
-        and services.storage.expires_at(invitation) > services.clock.now()
-    )
+    is_new = services.storage.expires_at(invitation) > services.clock.now()
+    return is_new and not over and services.is_admin(invitation.created_by)
 
 
 def _order(services: Services, entry: tuple[str, Invitation]) -> tuple[int, str]:

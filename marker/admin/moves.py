@@ -71,9 +71,8 @@ class AccountMoves(AdminScreens):
         link = create_deep_linked_url(context.bot.username, code)
         name = escape(student.username)
         text = _("Move code for {username}: {code}").format(username=name, code=f"<code>{code}</code>")
-        await self._show_code(
-            person, f"{text}\n" + _("It works once, within 24 hours, in the new Telegram account:"), link
-        )
+        text += "\n" + _("It works once, within 24 hours, in the new Telegram account:")
+        await self._show_code(person, text, link)
 
     async def _revoke(self, person: int, student: Student, page: int, context: Context) -> None:
         if await asyncio.to_thread(self._services.move_codes.revoke, student.telegram_id):

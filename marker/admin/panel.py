@@ -147,10 +147,8 @@ class AdminHandlers(AdminScreens):
 
     async def _command(self, update: Update, context: Context) -> None:
         person, _ = self._services.who(update)
-        panel = below(person, *self._panel_screen(_), PANEL)
-        await self._services.outbox.put(
-            *(panel if self._services.is_admin(person) else await fresh_menu(self._services, person))
-        )
+        is_admin, panel = self._services.is_admin(person), below(person, *self._panel_screen(_), PANEL)
+        await self._services.outbox.put(*(panel if is_admin else await fresh_menu(self._services, person)))
 
     async def _panel(self, person: int, _: Texts, asked: Asked) -> Drawn:
         return self._panel_screen(_, asked.get("code") or "")

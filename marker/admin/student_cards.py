@@ -13,6 +13,7 @@ from lessons.events import MonitorState
 from marker.admin.panel import LABEL, LINE, ON_A_PAGE, PAGE, STUDENT, AdminScreens, Asked, Draw, Drawn
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
+from marker.questions import told_with_menu
 from marker.student.notices import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
@@ -112,7 +113,7 @@ class StudentCards(AdminScreens):
         _ = self._services.texts(who)
         await self._offers.end_all(who, student.username, _("Monitoring is off."))
         text = _("The administrator has stopped your monitoring. Nothing is marked until you start it again.")
-        await self._services.outbox.put(*await fresh_menu(self._services, who, text))
+        await self._services.outbox.put(*await told_with_menu(self._services, who, text))
 
     async def _ask_remove(self, person: int, student: Student, page: int, context: Context) -> None:
         _ = self._services.texts(person)

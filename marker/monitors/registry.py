@@ -296,6 +296,7 @@ class MonitorRegistry:
             self._make_and_start(student)
         except Exception as error:  # of one student only
             log.exception("monitor %d: can't be started", telegram_id)
+            self._waiting.add(telegram_id)  # not newly: it is no place that is missing
             backoff, _due = self._retries.get(telegram_id, (Backoff(FIRST_RETRY, LONGEST_RETRY), 0.0))
             self._retries[telegram_id] = backoff, self.state.clock.monotonic() + backoff.next()
             if self._on_status is not None:

@@ -172,7 +172,7 @@ class Registration:
         if self._services.storage.student(person) is not None:
             if is_asked or (sure and not is_late):
                 refused = _("You are registered already. A code is for somebody who is not: they send it to me.")
-                return await self._questions.end(person, refused)
+                return await self._questions.end(person, "" if self._services.settings.single_user else refused)
             sure, words = [], []
         refusal: StorageError = UnknownCode()
         was_locked = locked = await self._lockouts.codes(person) if sure or words else ""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any, TypeVar
 
@@ -45,7 +46,7 @@ class StudentHandlers:
             CallbackQueryHandler(self._skip, pattern=r"^skip:(yes|no)$"),
             CallbackQueryHandler(self._ask_deletion, pattern=r"^del:ask$"),
             CallbackQueryHandler(self._delete, pattern=r"^del:yes$"),
-            *self._services.language_handlers(self._show),
+            *self._services.language_handlers(partial(show_menu, self._services)),
             CommandHandler("help", self._help, filters=TYPED),
         ]
 
@@ -53,14 +54,14 @@ class StudentHandlers:
         person, _ = self._services.who(update)
         if locked := await self._locked(person):
             await self._services.screen_tapped(update)
-            return await self._show(person, locked)
+            return await show_menu(self._services, person, locked)
         was_running = self._services.registry.running(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
         toast = _("Monitoring is on already.") if was_running else _("Monitoring starts.")
         await self._services.screen_tapped(update, toast if started else None)
-        if started is False:
+        if started is False and not self._services.registry.waits(person):  # else it starts by itself
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
-        return await self._show(person, headline)
+        return await show_menu(self._services, person, headline)
 
     async def _locked(self, person: int) -> str:
         """Return why no monitor may try this student's password, if so; a running one has signed in with it."""
@@ -78,7 +79,7 @@ class StudentHandlers:
         _running, headline = await self._saved(person, self._services.registry.stop(person))
         if student is not None:
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
-        await self._show(person, headline)
+        await show_menu(self._services, person, headline)
 
     async def _mode(self, update: Update, context: Context) -> None:
         mode: Mode = "manual" if tapped_data(update) == "mode:manual" else "automatic"
@@ -87,7 +88,7 @@ class StudentHandlers:
         student = self._services.storage.student(person)
         chosen = _("Automatic mode is on.") if mode == "automatic" else _("Manual mode is on.")
         await self._services.screen_tapped(update, chosen if student is not None and student.mode == mode else None)
-        await self._show(person, headline)
+        await show_menu(self._services, person, headline)
 
     async def _skip(self, update: Update, context: Context) -> None:
         skip = tapped_data(update) == "skip:yes"
@@ -99,7 +100,7 @@ class StudentHandlers:
         await self._services.screen_tapped(update, toast)
         if student is not None and skip:
             await self._offers.end_all(person, student.username, _("Today is skipped."))
-        await self._show(person)
+        await show_menu(self._services, person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
         """Make a change in the store; return its result, and the headline where it failed."""
@@ -116,7 +117,8 @@ class StudentHandlers:
     async def _status(self, update: Update, context: Context) -> None:
         _, now = self._services.who(update)[1], self._services.clock.now()
         toast = _("As of {time}").format(time=clock_time(self._services, now, now))
-        await self._show(await self._services.screen_tapped(update, toast if tapped_data(update) != MENU else None))
+        person = await self._services.screen_tapped(update, toast if tapped_data(update) != MENU else None)
+        await show_menu(self._services, person)
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._services.who(update)
@@ -126,15 +128,12 @@ class StudentHandlers:
         )
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
-    async def _show(self, person: int, headline: str = "") -> None:
-        await show_menu(self._services, person, headline)
-
     # Delete My Data
 
     async def _ask_deletion(self, update: Update, context: Context) -> None:
         person = await self._services.screen_tapped(update)
         if self._services.storage.student(person) is None:
-            return await self._show(person)
+            return await show_menu(self._services, person)
         _ = self._services.texts(person)
         question = _(
             "Delete everything that is stored about you? Monitoring stops. Your portal username and password, the "
@@ -149,7 +148,7 @@ class StudentHandlers:
         person = await self._services.screen_tapped(update)
         student = self._services.storage.student(person)
         if student is None:  # a second tap
-            return await self._show(person)
+            return await show_menu(self._services, person)
         _ = self._services.texts(person)
         self._end_trial(person)
         await asyncio.to_thread(self._questions.before_deletion, person)
@@ -158,11 +157,11 @@ class StudentHandlers:
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
             await self._services.registry.remove(person, self._forget, erase=True)
         except NotRegistered:
-            return await self._show(person)
+            return await show_menu(self._services, person)
         except (StorageUnavailable, DatabaseUnavailable, StillRunning):
             log.exception("person %d: data not deleted", person)
             words = _("Not everything could be deleted now. Please try again in a few minutes.")
-            return await self._show(person, words)
+            return await show_menu(self._services, person, words)
         log.info("person %d: data deleted on their own wish", person)
         # in the language of the question, and without a slot, so that nothing is kept once it is sent
         text, keyboard = await main_menu(self._services, person, _("Your data is deleted."))

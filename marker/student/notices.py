@@ -17,7 +17,8 @@ from core.tasks import each
 from lessons.events import ENDS, CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
 from marker.account_texts import account_texts
-from marker.menu import changed_menu, fresh_menu
+from marker.menu import changed_menu
+from marker.questions import told_with_menu
 from marker.services import Services
 from marker.student.troubles import Troubles
 from portal.lessons import Lesson
@@ -97,10 +98,8 @@ class Offers:
             await tapped(update, _("This offer is over."))
         else:
             reason, now = _("Marking..."), self._services.clock.now()
-            outcome, request = (
-                self.outcome(person, student.username, _lesson(row), reason),
-                self._services.lessons.request,
-            )
+            outcome = self.outcome(person, student.username, _lesson(row), reason)
+            request = self._services.lessons.request
             # stored first: after a crash the next process marks the lesson
             if not await self._services.outbox.put(outcome, when=lambda: request(key, now)):
                 reason = _("This offer is over.")
@@ -258,9 +257,12 @@ class Notices:
             reason = _("Monitoring has stopped because of a fault on our side.")
             later = _("Try {button} later. Until then mark lessons on the portal yourself.")
             todo = _("The administrator has been told.") + " " + later.format(button=_("Start Monitoring"))
-            self.troubles.failed(username, event)
         await self._offers.end_all(student, username, _("Monitoring is off."))
         line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"
         notice = Item(student, "send", line, buttons, lane=NOTICE)
-        menu = [] if buttons else await fresh_menu(self._services, student)
-        await self._services.outbox.put(await changed_menu(self._services, student), notice, *menu)
+        menu = await told_with_menu(self._services, student, "")
+        if menu and buttons:
+            menu = [await changed_menu(self._services, student)]
+        await self._services.outbox.put(notice, *menu)
+        if event.event not in _ACCOUNT:  # last: all this is repeated where it can't be stored
+            self.troubles.failed(username, event)

@@ -17,7 +17,7 @@ from core.tasks import each
 from lessons.events import ENDS, Event, MonitorState, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
-from marker.trouble_texts import OURS, PERSONAL, reason, remedy, told
+from marker.trouble_texts import OURS, PERSONAL, reason, remedy
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
 
@@ -81,7 +81,6 @@ class Troubles:
                     lasting.cause, lasting.detail, lasting.resting = event.cause, event.detail, False
                     if event.lasting and not lasting.told:
                         await self._tell_lasting(student, lasting)
-                        lasting.told = True
                     await self._show_page(username, event)
                 case Event.MARK_REFUSED | Event.UNKNOWN_CARD:
                     await self._show_page(username, event)
@@ -111,7 +110,6 @@ class Troubles:
                 lasting = self._lasting[student]
                 if not lasting.told and now - lasting.since >= TOLD_AFTER:
                     await self._tell_lasting(student, lasting)
-                    lasting.told = True
 
             await each(tell, list(self._lasting))
             if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
@@ -120,13 +118,14 @@ class Troubles:
 
     async def tell_gathered(self) -> None:
         """Send the message about failed monitors, without waiting for more: also at the end of the process."""
-        failed = list(self._failed)
-        restarted = [(name, event.text) for name, event in failed if event.event is Event.RESTARTED]
-        if ended := [(name, event) for name, event in failed if event.event is not Event.RESTARTED]:
+        if ended := [each for each in self._failed if each[1].event is not Event.RESTARTED]:
             await self._tell_failed(ended)
-        for what in dict.fromkeys(error for _name, error in restarted):
-            await self._tell_restarted(what, [name for name, error in restarted if error == what])
-        self._failed = self._failed[len(failed) :]
+            self._failed = [each for each in self._failed if each not in ended]
+        restarted = [each for each in self._failed if each[1].event is Event.RESTARTED]
+        for error in dict.fromkeys(event.text for _name, event in restarted):
+            alike = [each for each in restarted if each[1].text == error]
+            await self._tell_restarted(error, [name for name, _event in alike])
+            self._failed = [each for each in self._failed if each not in alike]
         self._gathering_since = self._services.clock.now() if self._failed else None
 
     def long_troubled(self) -> int:
@@ -153,6 +152,7 @@ class Troubles:
         claim = functools.partial(self._services.watches.claim_trouble, student, lasting.since)
         if await self._services.outbox.put(item, when=claim):
             log.info("person %d: trouble since %s, to be told", student, lasting.since.isoformat(timespec="seconds"))
+        lasting.told = True
 
     async def _tell_over(self, student: int) -> None:
         _ = self._services.texts(student)
@@ -162,8 +162,9 @@ class Troubles:
             log.info("person %d: trouble is over, to be told", student)
 
     async def _tell_failed(self, failed: list[tuple[str, StatusEvent]]) -> None:
-        def why(_: Texts, event: StatusEvent) -> str:  # an unforeseen error: its kind and place, for the operator
-            return escape(event.text) if event.event is Event.FAILED and event.text else told(_, event)
+        def why(_: Texts, event: StatusEvent) -> str:
+            is_unforeseen = event.event is Event.FAILED and event.text  # its kind and place, for the operator
+            return escape(event.text) if is_unforeseen else reason(_, event.cause, event.detail)
 
         def text(_: Texts) -> str:
             if len(failed) == 1:

@@ -141,3 +141,12 @@ def test_what_does_not_fit() -> None:
         "no room for 120 monitors: memory for 100, processes and threads for 68, open files for 4000; "
         "processes and threads: raise pids_limit (docker-compose.yml), TasksMax (systemd) or ulimit -u"
     )
+
+
+def test_no_room_at_all(tmp_path: Path) -> None:
+    """Where not even one fits, one is tried all the same, and what is missing is said."""
+    machine(tmp_path, "0::/\n")
+    group(tmp_path / "sys/fs/cgroup", pids__max=100, pids__current=10)
+    room = Machine(tmp_path).room(HEADLESS_SHELL)
+    assert (room.count, room.fits[TASKS], room.lacks(0)) == (1, 0, "")
+    assert "processes and threads for 0" in room.lacks(1)

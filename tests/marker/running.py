@@ -213,6 +213,7 @@ class RunningMarker:
         self.services = services
         self.storage = services.storage
         self.monitors: dict[int, FakeMonitor] = {}
+        self.start_fails: Exception | None = None  # raised for each monitor that is to start
         self.check = cast(FakeSignInCheck, services.sign_in_check)
         self._marker = marker
         self._loop = loop
@@ -295,6 +296,8 @@ async def marker(
         held: list[RunningMarker] = []
 
         def make(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
+            if held[0].start_fails is not None:
+                raise held[0].start_fails
             fake = FakeMonitor(student, password, on_lesson, on_status, lessons)
             held[0].monitors[student.telegram_id] = fake
             return cast(AttendanceMonitor, fake)

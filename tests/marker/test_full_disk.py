@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from core.sqlite import Database, DatabaseUnavailable
-from tests.e2e.people import ADMIN, Person, Telegram, eventually, labels
+from lessons.events import Event
+from tests.e2e.people import ADMIN, Message, Person, Telegram, eventually, labels
 from tests.fakes import Disk
 from tests.marker.running import RunningMarker, SteppedClock
 
@@ -112,3 +113,51 @@ def test_typed_password(bot: RunningMarker, telegram: Telegram, student: Person)
     message = student.says("Another-Horse-8")
     eventually("the deletion", lambda: message not in [each["message_id"] for each in student.screen()])
     heals()
+
+
+def test_an_open_question_stays(bot: RunningMarker, student: Person, clock: SteppedClock) -> None:
+    """The outage's line is not put in the place of a question, whose answer is awaited."""
+    student.taps("Delete My Data")
+    question = student.sees("Delete everything that is stored about you?")["message_id"]
+    heals = lock_up(bot.database)
+    bot.looks_at_the_disk()
+    heals()
+    for seconds in (10, 60):
+        clock.forward(timedelta(seconds=seconds))
+        bot.looks_at_the_disk()
+    shown = next(each for each in student.screen() if each["message_id"] == question)
+    assert "Yes, Delete Everything" in labels(shown)
+
+
+def test_one_apology_for_a_tap(bot: RunningMarker, student: Person) -> None:
+    """A tap that fails at several handlers is answered once."""
+
+    def answers(messages: list[Message], since: int = 0) -> list[Message]:
+        return [each for each in messages if each["message_id"] > since and each["text"].startswith(LINE)]
+
+    heals = lock_up(bot.database)
+    menu = student.screen()[-1]["message_id"]
+    student.taps("Status")
+    student.waits("the answer", lambda ms: answers(ms, menu))
+    sent = student.says("/start")
+    student.waits("the answer", lambda ms: answers(ms, sent))
+    heals()
+    student.says("/help")
+    student.sees("Automatic mode marks every open lesson")
+    assert len([each for each in answers(student.screen(), menu) if not labels(each)]) == 2
+
+
+def test_the_end_of_monitoring_is_told_after_the_outage(
+    bot: RunningMarker, admin: Person, student: Person, clock: SteppedClock
+) -> None:
+    """A refused sign-in that could not be told during an outage is told once when it is over."""
+    heals = lock_up(bot.database)
+    bot.looks_at_the_disk()
+    with bot.at_work():
+        bot.monitors[STUDENT].tells(Event.REFUSED, "Wrong password", ends=True)
+        bot.settles()
+        heals()
+        clock.forward(timedelta(seconds=70))
+        student.sees("The portal refused the sign-in: «Wrong password»")
+    assert student.counts("The portal refused the sign-in") == 1
+    assert not bot.storage.student(STUDENT).monitoring  # type: ignore[union-attr]

@@ -254,3 +254,33 @@ def test_two_programs_with_one_token(scene: Scene) -> None:
         scene.clock.forward(timedelta(minutes=1))
     admin.sees("Two programs use this bot's token")
     assert admin.counts("Two programs use this bot's token") == 1
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED, Event.FAILED])
+def test_the_end_of_monitoring_leaves_an_open_question(scene: Scene, event: Event) -> None:
+    """A monitor's end is told below the question for a password, which keeps its buttons."""
+    scene.student.taps("Update Password")
+    question = scene.student.sees("Now send me your portal password")["message_id"]
+    scene.bot.monitors[FIRST].tells(event, "Wrong password", ends=True)
+    scene.student.sees("Monitoring is off." if event is Event.REFUSED else "a fault on our side")
+    scene.looks()
+    shown = next(each for each in scene.student.screen() if each["message_id"] == question)
+    assert "Now send me your portal password" in shown["text"]
+    assert "Cancel" in labels(shown)
+    scene.student.says("Another-Horse-8")
+    scene.student.sees("The new password is saved.")
+
+
+def test_a_start_that_fails_goes_on_by_itself(scene: Scene) -> None:
+    """Where no thread can start, the student does not read that all places are taken and to try again."""
+    scene.student.taps("Stop Monitoring")
+    scene.student.sees("Monitoring: off")
+    scene.bot.start_fails = RuntimeError("can't start new thread")
+    scene.student.taps("Start Monitoring")
+    menu = scene.student.waits("the answer", lambda ms: ms[-1] if "Stop Monitoring" in labels(ms[-1]) else None)
+    assert "All places" not in menu["text"]
+    scene.bot.start_fails = None
+    scene.clock.forward(timedelta(minutes=6))
+    scene.bot.catches_up()
+    scene.follows("on since")
+    assert scene.student.counts("All places") == 0
