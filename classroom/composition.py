@@ -126,8 +126,9 @@ async def serve(
             classroom, teacher.application, student.application, files, intervals, keys, reviewed, parts, codes
         )
         who = teacher.side.outbox, teacher.side.texts, settings.classroom_admins, clock
-        outage = WriteOutage(*who, [database.probe], lambda _: _("Until then the teacher keeps the attendance on paper."))
-        teacher.side.outage = student.side.outage = outage
+        outage = teacher.side.outage = student.side.outage = WriteOutage(
+            *who, [database.probe], lambda _: _("Until then the teacher keeps the attendance on paper.")
+        )
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
         if classroom.sync is not None:
