@@ -4,12 +4,10 @@ Buttons are known by their whole caption, in the portal's three languages; an un
 confirmation after a click has been seen on the real portal.
 """
 
-import re
 from dataclasses import dataclass
 
 from selenium.webdriver.remote.webelement import WebElement
 
-from portal import errors, words
 from portal.words import folded
 
 _OK = {"ок", "ok", "okay", "жарайды"}
@@ -21,19 +19,6 @@ _AFFIRMATIVE = {
     *("yes confirm", "yes i confirm", "yes check in", "yes check me in", "yes mark attendance"),
 }
 _CLOSE = {*_OK, "закрыть", "понятно", "жабу", "түсінікті", "close", "got it"}
-# Parts of words that tell a refusal of the account from a sign-in that fails for another reason.
-_ACCOUNT = re.compile(
-    r"парол|логин|уч[её]тн|имя пользовател|пользователь не|заблок|құпия|қолданушы|бұғат"
-    r"|password|login|user ?name|credential|locked|disabled"
-)
-
-
-def failed_sign_in(text: str) -> errors.PortalError:
-    """Return the error for the portal's answer to a sign-in: only a refusal of the account is permanent."""
-    known = words.account_error(text, errors.PortalError)
-    if type(known) is not errors.PortalError:
-        return known
-    return errors.SignInRefused(text) if _ACCOUNT.search(text.casefold()) else errors.SignInFailed(words=text)
 
 
 @dataclass(frozen=True)
