@@ -170,9 +170,7 @@ class Recovery:
         """Report trouble that may pass and pause; of a page that needs a person a copy is reported too."""
         self._marking.note_trouble()
         wait = self._troubles.next()
-        if isinstance(trouble, PortalUnavailable | NotThePortal) or (
-            isinstance(trouble, UnknownView) and self._marking.has_open()
-        ):
+        if isinstance(trouble, PortalUnavailable | (UnknownView if self._marking.has_open() else NotThePortal)):
             wait = self._shortened(wait, self._troubles.failures)
         until_sign_in = self._next_sign_in - self._schedule.clock.monotonic()
         if isinstance(trouble, SignInFailed) and until_sign_in > 0:
@@ -202,11 +200,12 @@ class Recovery:
         return self._wait_unless_resting(wait)
 
     def _report(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None) -> None:
-        unknown, lasting = isinstance(trouble, UnknownView), self._status.lasting
-        event = replace(_event(Event.UNKNOWN_VIEW if unknown else Event.TROUBLE, trouble), lasting=lasting)
+        kind = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
+        lasting, words = self._status.lasting, getattr(trouble, "words", "")
+        event = StatusEvent(kind, str(trouble), code=type(trouble).__name__, words=words, lasting=lasting)
         if client is not None and (lasting or getattr(trouble, "pictured", False)):
-            kind, picture, source = client.evidence()
-            event = replace(event, kind=kind, picture=picture, source=source)
+            page, picture, source = client.evidence()
+            event = replace(event, kind=page, picture=picture, source=source)
         self._status.report(event)
 
     def _shortened(self, wait: float, failures: int) -> float:
@@ -219,7 +218,3 @@ class Recovery:
         while (left := deadline - self._schedule.clock.monotonic()) > 0 and self._schedule.resting_until() is None:
             self._waits.woken = False
             self._waits.pause(left, until_woken=True)
-
-
-def _event(kind: Event, error: PortalError | DatabaseUnavailable) -> StatusEvent:
-    return StatusEvent(kind, str(error), code=type(error).__name__, words=getattr(error, "words", ""))

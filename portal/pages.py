@@ -80,8 +80,7 @@ class LoginPage(PortalPage):
             self._pause(BETWEEN_READINGS)
 
     def _type(self, css: str, text: str) -> None:
-        field = self._find(css)
-        self._command(lambda: field.send_keys(_SELECT_ALL, text))
+        self._command(partial(self._find(css).send_keys, _SELECT_ALL, text))
 
     def _find(self, css: str) -> WebElement:
         element: WebElement = self._command(lambda: self._driver.find_element(By.CSS_SELECTOR, css))

@@ -11,13 +11,12 @@ from selenium.webdriver.remote.webelement import WebElement
 from portal.words import folded
 
 _OK = {"ок", "ok", "okay", "жарайды"}
-_AFFIRMATIVE = {
-    *_OK,
-    *("да", "подтвердить", "подтверждаю", "отметиться", "да подтвердить", "да подтверждаю", "да отметиться"),
-    *("иә", "растау", "растаймын", "белгілену", "иә растау", "иә растаймын", "иә белгілену"),
-    *("yes", "confirm", "i confirm", "check in", "mark attendance"),
-    *("yes confirm", "yes i confirm", "yes check in", "yes check me in", "yes mark attendance"),
+_YES = {
+    "да": ("подтвердить", "подтверждаю", "отметиться"),
+    "иә": ("растау", "растаймын", "белгілену"),
+    "yes": ("confirm", "i confirm", "check in", "check me in", "mark attendance"),
 }
+_AFFIRMATIVE = {*_OK, *(each for yes, acts in _YES.items() for act in acts for each in (yes, act, f"{yes} {act}"))}
 _CLOSE = {*_OK, "закрыть", "понятно", "жабу", "түсінікті", "close", "got it"}
 
 

@@ -63,8 +63,7 @@ def known(captions: Iterable[str], words: Collection[str]) -> str | None:
 
 def account_error(text: str, otherwise: type[errors.PortalError]) -> errors.PortalError:
     """Return the error for the portal's own text about an account; ``otherwise`` where its words are not known."""
-    reasons = (kind for pattern, kind in _REASONS if re.search(pattern, folded(text)))
-    return next(reasons, otherwise)(words=text)
+    return next((kind for pattern, kind in _REASONS if re.search(pattern, folded(text))), otherwise)(words=text)
 
 
 def failed_sign_in(text: str) -> errors.PortalError:
