@@ -303,7 +303,8 @@ class AttendanceMonitor:
                 if (seen := f"{now:%F} {still((*card.lesson.label, card.caption))[0]}") not in self._strange:
                     self._strange.add(seen)
                     page = ("", None, "") if unknown else client.evidence()  # an unknown view has its own picture
-                    self._status.report(StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, *page))
+                    lesson = card.lesson.identified(self._access.url, account_key(self.username), now.date())
+                    self._status.report(StatusEvent(Event.UNKNOWN_CARD, card.caption, lesson, *page))
         if unknown:
             raise errors.UnknownView(reading.text or "unknown page")
 
