@@ -16,13 +16,14 @@ from core.sqlite import Database, DatabaseUnavailable
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter, guarded
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords, Marking
+from lessons.rounds import still
 from lessons.schedule import Commands, Recovery, Schedule, StopRequested, Waits
 from portal import errors
 from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
-from portal.windows import failed_sign_in
+from portal.words import failed_sign_in
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
@@ -298,16 +299,19 @@ class AttendanceMonitor:
         """Process the lessons of a reading; raise for a page without them."""
         if (refusal := reading.refusal()) is not None:
             raise refusal
-        if reading.view is View.UNKNOWN:
-            raise errors.UnknownView(reading.text or "unknown page")
-        now = self._status.checked()
+        unknown = reading.view is View.UNKNOWN
+        now = self._clock.now() if unknown else self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
-            self._marking.process(client, reading, loaded)
+            if not unknown:
+                self._marking.process(client, reading, loaded)
             for card in reading.strange:
-                if (seen := f"{now:%F} {card.lines} {card.caption}") not in self._strange:
+                if (seen := f"{now:%F} {still((*card.lesson.label, card.caption))[0]}") not in self._strange:
                     self._strange.add(seen)
-                    event = StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, *client.evidence())
-                    self._status.report(event)
+                    page = ("", None, "") if unknown else client.evidence()  # an unknown view has its own picture
+                    lesson = card.lesson.identified(self._access.url, account_key(self.username), now.date())
+                    self._status.report(StatusEvent(Event.UNKNOWN_CARD, card.caption, lesson, *page))
+        if unknown:
+            raise errors.UnknownView(reading.text or "unknown page")
 
 
 def _read(client: PortalClient) -> Reading:
@@ -316,6 +320,6 @@ def _read(client: PortalClient) -> Reading:
     if reading.view is not View.REFUSED:
         return reading
     below = client.settle() if client.close_window() else reading
-    if below.view not in (View.LOGIN, View.OPEN, View.MARKED):  # no lesson there does not mean that none is open
+    if below.view in (View.REFUSED, View.NOTHING):  # no lesson there does not mean that none is open
         raise errors.PortalUnavailable(words=reading.text)
     return below

@@ -53,7 +53,7 @@ def lessons_shown(
         row, number = (same[-1], same[-1].round) if same else (None, 1)
         known = [each for each in known if each[1] is not row]  # one card for one round
         lesson = identify(card.lesson, now.date(), 1)
-        if row is not None and row.over_at is None:
+        if row is not None and (row.over_at is None or (row.local_date == today and not card.enabled)):
             lesson = replace(card.lesson, key=row.key)
         elif row is not None and card.enabled:
             number = number + 1 if row.local_date == today else 1
@@ -64,11 +64,12 @@ def lessons_shown(
 
 def _counts_down(before: tuple[str, ...], label: tuple[str, ...]) -> bool:
     """Say whether a label is an earlier one with lower numbers; those of the lesson's hours do not change."""
-    (still, numbers), (now_still, now_numbers) = _still(before), _still(label)
-    return still == now_still and now_numbers < numbers
+    (same, numbers), (now_same, now_numbers) = still(before), still(label)
+    return same == now_same and now_numbers < numbers
 
 
-def _still(label: tuple[str, ...]) -> tuple[str, list[int]]:
+def still(label: tuple[str, ...]) -> tuple[str, list[int]]:
+    """Return a label with only those numbers that are the lesson's hours, and the others."""
     text = "\x1f".join(label)
     numbers = [int(found[0]) for found in _NUMBERS.finditer(text) if not found[1]]
     return _NUMBERS.sub(lambda found: found[1] or "#", text), numbers

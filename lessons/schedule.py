@@ -16,7 +16,7 @@ from core.logs import brief
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import BrowserFailed, PortalError, PortalUnavailable, SignInFailed, UnknownView
+from portal.errors import BrowserFailed, NotThePortal, PortalError, PortalUnavailable, SignInFailed, UnknownView
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -161,6 +161,8 @@ class Recovery:
         Where it does not, the waits grow, and it is reported as trouble.
         """
         wait = self._reloads.next()
+        if self._marking.has_open():
+            wait = self._shortened(wait, self._reloads.failures)
         log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
         if self._reloads.failures >= AGAIN_IS_TROUBLE:
             self._marking.note_trouble()
@@ -174,10 +176,8 @@ class Recovery:
         """Report trouble that may pass and pause; of a page that needs a person a copy is reported too."""
         self._marking.note_trouble()
         wait = self._troubles.next()
-        if isinstance(trouble, PortalUnavailable):
-            short = self._troubles.failures <= (WITH_A_LESSON if self._marking.has_open() else SHORT_PAUSES)
-            longest = self._schedule.refresh_interval * (0.5 if short else 3)
-            wait = min(wait, longest * self._schedule.jitter(0.7, 1.0))
+        if isinstance(trouble, PortalUnavailable | (UnknownView if self._marking.has_open() else NotThePortal)):
+            wait = self._shortened(wait, self._troubles.failures)
         until_sign_in = self._next_sign_in - self._schedule.clock.monotonic()
         if isinstance(trouble, SignInFailed) and until_sign_in > 0:
             self._status.lasting, wait = True, max(wait, until_sign_in)
@@ -206,19 +206,21 @@ class Recovery:
         return self._wait_unless_resting(wait)
 
     def _report(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None) -> None:
-        unknown, lasting = isinstance(trouble, UnknownView), self._status.lasting
-        event = replace(_event(Event.UNKNOWN_VIEW if unknown else Event.TROUBLE, trouble), lasting=lasting)
+        kind = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
+        lasting, words = self._status.lasting, getattr(trouble, "words", "")
+        event = StatusEvent(kind, str(trouble), code=type(trouble).__name__, words=words, lasting=lasting)
         if client is not None and (lasting or getattr(trouble, "pictured", False)):
-            kind, picture, source = client.evidence()
-            event = replace(event, kind=kind, picture=picture, source=source)
+            page, picture, source = client.evidence()
+            event = replace(event, kind=page, picture=picture, source=source)
         self._status.report(event)
+
+    def _shortened(self, wait: float, failures: int) -> float:
+        """Return a pause that is short at first: what has just come back is checked soon."""
+        short = failures <= (WITH_A_LESSON if self._marking.has_open() else SHORT_PAUSES)
+        return min(wait, self._schedule.refresh_interval * (0.5 if short else 3) * self._schedule.jitter(0.7, 1.0))
 
     def _wait_unless_resting(self, seconds: float) -> None:
         deadline = self._schedule.clock.monotonic() + seconds
         while (left := deadline - self._schedule.clock.monotonic()) > 0 and self._schedule.resting_until() is None:
             self._waits.woken = False
             self._waits.pause(left, until_woken=True)
-
-
-def _event(kind: Event, error: PortalError | DatabaseUnavailable) -> StatusEvent:
-    return StatusEvent(kind, str(error), code=type(error).__name__, words=getattr(error, "words", ""))

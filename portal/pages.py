@@ -14,7 +14,6 @@ from portal import errors, words
 from portal.lessons import Click, Lesson
 from portal.page import ALERT, BETWEEN_READINGS, MOST_WINDOWS, PortalPage
 from portal.views import Reading, View
-from portal.windows import failed_sign_in
 
 SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
 # Seconds for which the form may stay after the click on "Log in", before the refusal or the reload. Too short a time
@@ -64,7 +63,7 @@ class LoginPage(PortalPage):
         while True:
             reading = self.settle()
             if reading.view is View.REFUSED:
-                failed = failed_sign_in(reading.text)
+                failed = words.failed_sign_in(reading.text)
                 if failed.permanent or not self.close_window() or (reading := self.settle()).view is View.LOGIN:
                     raise failed
             if (refusal := reading.refusal()) is not None:
@@ -74,15 +73,14 @@ class LoginPage(PortalPage):
             if reading.view is not View.LOGIN:
                 return reading
             window = self._window()
-            if window is not None and window.error and failed_sign_in(window.words).permanent:  # a notification
-                raise failed_sign_in(window.words)
+            if window is not None and window.error and words.failed_sign_in(window.words).permanent:  # a notification
+                raise words.failed_sign_in(window.words)
             if self._clock.monotonic() > stays_until:
                 raise errors.SignInFailed("the login form did nothing", words=window.words if window else "")
             self._pause(BETWEEN_READINGS)
 
     def _type(self, css: str, text: str) -> None:
-        field = self._find(css)
-        self._command(lambda: field.send_keys(_SELECT_ALL, text))
+        self._command(partial(self._find(css).send_keys, _SELECT_ALL, text))
 
     def _find(self, css: str) -> WebElement:
         element: WebElement = self._command(lambda: self._driver.find_element(By.CSS_SELECTOR, css))

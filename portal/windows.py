@@ -4,36 +4,20 @@ Buttons are known by their whole caption, in the portal's three languages; an un
 confirmation after a click has been seen on the real portal.
 """
 
-import re
 from dataclasses import dataclass
 
 from selenium.webdriver.remote.webelement import WebElement
 
-from portal import errors, words
 from portal.words import folded
 
 _OK = {"ок", "ok", "okay", "жарайды"}
-_AFFIRMATIVE = {
-    *_OK,
-    *("да", "подтвердить", "подтверждаю", "отметиться", "да подтвердить", "да подтверждаю", "да отметиться"),
-    *("иә", "растау", "растаймын", "белгілену", "иә растау", "иә растаймын", "иә белгілену"),
-    *("yes", "confirm", "i confirm", "check in", "mark attendance"),
-    *("yes confirm", "yes i confirm", "yes check in", "yes check me in", "yes mark attendance"),
+_YES = {
+    "да": ("подтвердить", "подтверждаю", "отметиться"),
+    "иә": ("растау", "растаймын", "белгілену"),
+    "yes": ("confirm", "i confirm", "check in", "check me in", "mark attendance"),
 }
+_AFFIRMATIVE = {*_OK, *(each for yes, acts in _YES.items() for act in acts for each in (yes, act, f"{yes} {act}"))}
 _CLOSE = {*_OK, "закрыть", "понятно", "жабу", "түсінікті", "close", "got it"}
-# Parts of words that tell a refusal of the account from a sign-in that fails for another reason.
-_ACCOUNT = re.compile(
-    r"парол|логин|уч[её]тн|имя пользовател|пользователь не|заблок|құпия|қолданушы|бұғат"
-    r"|password|login|user ?name|credential|locked|disabled"
-)
-
-
-def failed_sign_in(text: str) -> errors.PortalError:
-    """Return the error for the portal's answer to a sign-in: only a refusal of the account is permanent."""
-    known = words.account_error(text, errors.PortalError)
-    if type(known) is not errors.PortalError:
-        return known
-    return errors.SignInRefused(text) if _ACCOUNT.search(text.casefold()) else errors.SignInFailed(words=text)
 
 
 @dataclass(frozen=True)

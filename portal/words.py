@@ -25,6 +25,7 @@ SIGN_IN = {
 SIGN_OUT = {"выход", "выйти", "выйти из системы", "шығу", "жүйеден шығу", "log out", "logout", "sign out"}
 
 _PASSWORD = "парол|құпия ?сөз|password"  # noqa: S105  # a pattern
+_LOGIN = rf"{_PASSWORD}|логин|учетн|имя пользовател|пользователь не|қолданушы|пайдаланушы|login|user ?name|credential"
 _ACCOUNT = "учетн|аккаунт|доступ|пользовател|account|access|тіркелгі"
 _OVER = "истек|устарел|мерзімі|expired"
 _SET_NEW = (
@@ -34,12 +35,17 @@ _SET_NEW = (
 # In the order of their priority, in folded text.
 _REASONS: list[tuple[str, type[errors.PortalError]]] = [
     (
-        r"(слишком много|превышен\w*).*попыт|временно заблок|уақытша|temporarily|locked out"
-        r"|too many.*(attempt|tries|fail|sign|login)",
+        r"недоступ|қолжетімсіз|unavailable|не отвечает|перегруж|(server|internal|system) error"
+        r"|(ошибк\w*|сбой|ответ) (на )?(серв|систем)|(сервер|жүйе)\w* (ішкі )?қате",
+        errors.SignInFailed,
+    ),
+    (
+        r"(слишком много|превышен\w*).*попыт|временно заблок|уақытша бұғат|locked out"
+        r"|temporarily (locked|blocked|disabled|suspended)|too many.*(attempt|tries|fail|sign|login)",
         errors.AccountLocked,
     ),
     (r"(?<!будет )заблокир|бұғатталған|(is|was|has been) (blocked|disabled|locked)", errors.AccountBlocked),
-    ("неверн|неправильн|қате|invalid|incorrect|wrong", errors.SignInRefused),
+    (rf"(?=.*({_LOGIN}|данны|дерек|user)).*(неверн|неправильн|қате|invalid|incorrect|wrong)", errors.SignInRefused),
     (rf"({_PASSWORD}).*({_OVER})|({_OVER}).*({_PASSWORD})|{_SET_NEW}", errors.PasswordExpired),
     (rf"^(?!.*(сеанс|сесси|session))(.*({_ACCOUNT}).*({_OVER})|.*({_OVER}).*({_ACCOUNT}))", errors.AccountExpired),
 ]
@@ -57,5 +63,9 @@ def known(captions: Iterable[str], words: Collection[str]) -> str | None:
 
 def account_error(text: str, otherwise: type[errors.PortalError]) -> errors.PortalError:
     """Return the error for the portal's own text about an account; ``otherwise`` where its words are not known."""
-    reasons = (kind for pattern, kind in _REASONS if re.search(pattern, folded(text)))
-    return next(reasons, otherwise)(text)
+    return next((kind for pattern, kind in _REASONS if re.search(pattern, folded(text))), otherwise)(words=text)
+
+
+def failed_sign_in(text: str) -> errors.PortalError:
+    """Return the error for the portal's answer to a sign-in: only a refusal of the account is permanent."""
+    return account_error(text, errors.SignInRefused if re.search(_LOGIN, folded(text)) else errors.SignInFailed)

@@ -190,7 +190,8 @@ class Notices:
         line = _("[{username}] I don't know this lesson's button ({captions}), so I don't press it.")
         line = escape(line.format(username=username, captions=captions))
         text = f"<b>{line}</b>\n{escape(lesson.describe())}\n" + _("Mark it on the portal yourself.")
-        await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
+        claim = functools.partial(self._services.claims.claim, f"card:{lesson.key}", self._services.clock.now())
+        await self._services.outbox.put(Item(student, "send", text, lane=NOTICE), when=claim)
 
     async def _tell_refused(self, student: int, username: str, lesson: Lesson, words: str) -> None:
         """Tell, once for each lesson, that the portal does not accept its mark: on its offer and in a new message."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 
+from core.json_file import replace_file
 from core.tasks import each
 from lessons.events import ENDS, Event, MonitorState, StatusEvent
 from marker.menu import clock_time
@@ -295,9 +296,7 @@ def _keep_page(folder: Path, event: StatusEvent) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         for suffix, content in ((".png", event.picture or b""), (".html", event.source.encode())):
-            file = folder / f"{event.kind}{suffix}"
-            file.touch(mode=0o600)
-            file.write_bytes(content)
+            replace_file(folder / f"{event.kind}{suffix}", content)  # one may be on its way to an admin
         pages = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
         for old in pages[2 * KEPT_PAGES :]:
             old.unlink()

@@ -52,6 +52,8 @@ class PortalBehaviour:
     """Captions of that dialog's buttons, separated by `|`; the first confirms. Empty: yes and no of the language."""
     mark_answer: str = ""
     """Clicks on a mark button make no mark, also after a confirmation: a window of `window_kind` has these words."""
+    answer_with_mark: bool = False
+    """`mark_answer` is shown, and the mark is made all the same."""
     sign_in_answer: str = ""
     """The same for the button that signs in, whatever the password."""
     window_on_load: str = ""
@@ -72,6 +74,8 @@ class PortalBehaviour:
     """A card has "Подробнее" before its button, the sign-in form "Восстановить пароль"."""
     unknown_buttons: bool = False
     """The buttons of cards and of the sign-in form have captions that nobody has seen."""
+    unknown_card: str = ""
+    """On pages loaded from now on, the button of the lesson with this subject has such a caption, with its minutes."""
     password_expired: bool = False
     """After signing in the portal asks for a new password, with three password fields."""
     foreign_page: str | None = None

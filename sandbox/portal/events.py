@@ -45,6 +45,7 @@ class PortalLogic:
         """Create the UI of a new page. Its content changes only by a round trip or a push."""
         ui = self._sessions.add_ui(session, tab, locale, self._view_for(session), self._behaviour.push)
         ui.other_buttons, ui.unknown_buttons = self._behaviour.other_buttons, self._behaviour.unknown_buttons
+        ui.unknown_card = self._behaviour.unknown_card
         if self._behaviour.window_on_load:
             ui.window = self._answer_window(self._behaviour.window_on_load)
         if ui.view == "login":
@@ -207,7 +208,8 @@ class PortalLogic:
         student = session.student or ""
         if self._behaviour.mark_answer:
             ui.window = self._answer_window(self._behaviour.mark_answer)
-            return
+            if not self._behaviour.answer_with_mark:
+                return
         if self._world.students[student].blocked is not None:
             ui.view = "blocked"
             self._world.log("blocked", self._world.username(student), lesson)

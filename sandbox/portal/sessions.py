@@ -49,6 +49,7 @@ class Ui:
     sign_out: bool = False
     other_buttons: bool = False
     unknown_buttons: bool = False
+    unknown_card: str = ""
     heading: bool = False
     one_card: bool = False
     vanish: bool = False

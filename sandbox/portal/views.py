@@ -132,6 +132,9 @@ def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
             disabled=marked,
         )
         parts = [text, button]
+        if lesson.subject == ui.unknown_card:
+            button = _component(ui, f"mark:{lesson_id}", "Button", ["primary"], caption=f"Зачесть ({left})")
+            parts = [text, button]
         if ui.other_buttons:
             parts.insert(1, _component(ui, f"details:{lesson_id}", "Button", caption="Подробнее"))
         if ui.heading:

@@ -95,6 +95,15 @@ class TestRounds:
         assert scene.portal.count("click Algorithms") == 2
         assert scene.reported == ["marked Algorithms"]
 
+    def test_mark_of_a_later_round(self) -> None:
+        """A round without a confirmation stays unmarked when a later one is marked and stays on the page."""
+        scene = Scene()
+        scene.portal.loads.extend([OPEN, OPEN, NOTHING, OPEN, *[DISABLED] * 4])
+        scene.portal.clicks.extend([False, False])
+        scene.run(150)
+        assert scene.reported == ["marked Algorithms"]
+        assert [row.marked_at is not None for row in scene.lessons.recent(501, "")] == [False, True]
+
     def test_marked_elsewhere_is_settled(self) -> None:
         """A lesson marked elsewhere is reported once, also over a restart; its next round is offered."""
         scene = Scene("manual")

@@ -116,6 +116,16 @@ class TestWindowOnLoad:
         else:
             assert scene.reported == ["marked Algorithms"]
 
+    @pytest.mark.parametrize(
+        ("below", "event"), [(View.BLOCKED, Event.BLOCKED), (View.PASSWORD_EXPIRED, Event.PASSWORD_EXPIRED)]
+    )
+    def test_over_the_end(self, below: View, event: Event) -> None:
+        """What ends the monitoring ends it below a window, too."""
+        scene = Scene()
+        scene.portal.page, scene.portal.below = Reading(View.REFUSED, WORDS), Reading(below, "Обратитесь в деканат")
+        scene.run(5)
+        assert [each.event for each in scene.events] == [event]
+
 
 class TestSignIns:
     @pytest.mark.parametrize("words", ["", "Сервер перегружен"])

@@ -17,6 +17,7 @@ from portal.errors import (
     PortalUnavailable,
     SessionLost,
     SignInRefused,
+    UnknownView,
 )
 from portal.views import Reading, View
 from tests.fakes import ALGORITHMS, LOGIN, NOTHING, PHYSICS, shows
@@ -190,6 +191,19 @@ class TestPauses:
             scene.run(back + 100)
             assert back <= scene.reported_at("marked Algorithms") <= back + within + 0.1
 
+    @pytest.mark.parametrize(
+        "error", [NotThePortal("a network's page"), UnknownView("?"), SessionLost(), PageChanged()]
+    )
+    def test_lesson_behind_another_page(self, error: Exception) -> None:
+        """An open lesson that another page hides for minutes is marked within seconds after that."""
+        scene = Scene(jitter=lambda _low, high: high)
+        scene.portal.page = shows(ALGORITHMS)
+        scene.portal.clicks.append(False)
+        scene.commands.at(0.5, lambda: scene.portal.show(error))
+        scene.commands.at(65, lambda: scene.portal.show(shows(ALGORITHMS)))
+        scene.run(150)
+        assert 65 <= scene.reported_at("marked Algorithms") <= 75.1
+
     def test_recovery(self, scene: Scene) -> None:
         """When the portal is back the monitor watches again and reports it; the next trouble has a short pause."""
         down = PortalUnavailable("HTTP 503")
@@ -258,6 +272,20 @@ class TestPauses:
         assert scene.reported == ["marked Algorithms"]
         assert scene.portal.count("click Physics") == 0
         assert scene.count(Event.TROUBLE) == scene.count(Event.UNKNOWN_VIEW) == 0
+
+    def test_caption_that_counts_down(self) -> None:
+        """A number that changes in an unknown card makes no new message; without other cards it is reported, too."""
+        scene = Scene()
+        for left in (9, 8, 7):
+            card = replace(shows(PHYSICS).cards[0], enabled=False, caption=f"Зачесть ({left})")
+            scene.portal.loads.append(replace(shows(ALGORITHMS), strange=(card,)))
+        scene.run(60)
+        assert scene.only(Event.UNKNOWN_CARD).text == "Зачесть (9)"
+        scene = Scene()
+        scene.portal.page = Reading(View.UNKNOWN, strange=(card,))
+        scene.run(60)
+        assert scene.only(Event.UNKNOWN_CARD).picture is None
+        assert scene.events[1].picture is not None
 
     def test_button_that_becomes_unknown(self) -> None:
         """An open lesson whose button is not known any more is not reported as closed."""

@@ -1,12 +1,11 @@
-"""Which button of a window may be pressed, and what a refused sign-in means."""
+"""Which button of a window may be pressed."""
 
 from typing import Any, cast
 
 import pytest
 from selenium.webdriver.remote.webelement import WebElement
 
-from portal.errors import AccountBlocked, SignInFailed, SignInRefused
-from portal.windows import Window, failed_sign_in
+from portal.windows import Window
 
 pytestmark = pytest.mark.unit
 
@@ -82,22 +81,3 @@ def test_closing() -> None:
     assert window(error=True, cross=None).closing() is None
     assert window("Да", "Нет").closing() is None
     assert window("Заполнить", "Позже").closing() is None
-
-
-@pytest.mark.parametrize(
-    ("words", "error"),
-    [
-        ("Неверный логин или пароль.", SignInRefused),
-        ("Invalid login or password", SignInRefused),
-        ("Логин немесе құпиясөз қате.", SignInRefused),
-        ("Пользователь заблокирован. Причина: оплата", AccountBlocked),
-        ("Сервер перегружен, попробуйте позже", SignInFailed),
-        ("Too many users, try again later", SignInFailed),
-    ],
-)
-def test_failed_sign_in(words: str, error: type[Exception]) -> None:
-    """Only words about the account end the monitoring; after others it is tried again."""
-    failed = failed_sign_in(words)
-    assert type(failed) is error
-    assert words in str(failed)
-    assert failed.permanent is (error is not SignInFailed)

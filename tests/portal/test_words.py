@@ -4,7 +4,7 @@ import pytest
 
 from portal import errors
 from portal.views import Reading, View
-from portal.words import account_error
+from portal.words import account_error, failed_sign_in
 
 pytestmark = pytest.mark.unit
 
@@ -44,6 +44,34 @@ def test_other_words() -> None:
     for text in ("Обратитесь в деканат", "Сеанс пользователя истёк", "Sign-in failed. Reset password"):
         assert type(account_error(text, errors.SignInRefused)) is errors.SignInRefused
     assert type(Reading(View.BLOCKED, "Обратитесь в деканат").refusal()) is errors.AccountBlocked
+    assert type(Reading(View.BLOCKED, "Сервис временно недоступен").refusal()) is errors.SignInFailed
     assert type(Reading(View.BLOCKED, "Срок действия учетной записи истек").refusal()) is errors.AccountExpired
     assert type(Reading(View.PASSWORD_EXPIRED).refusal()) is errors.PasswordExpired
     assert Reading(View.OPEN).refusal() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("Неверный логин или пароль.", errors.SignInRefused),
+        ("Invalid login or password", errors.SignInRefused),
+        ("Логин немесе құпиясөз қате.", errors.SignInRefused),
+        ("Пользователь заблокирован. Причина: оплата", errors.AccountBlocked),
+        ("Сервер перегружен, попробуйте позже", errors.SignInFailed),
+        ("Too many users, try again later", errors.SignInFailed),
+        ("Something went wrong, please try again", errors.SignInFailed),
+        ("Service temporarily unavailable", errors.SignInFailed),
+        ("Login service is unavailable", errors.SignInFailed),
+        ("Қызмет уақытша қолжетімсіз", errors.SignInFailed),
+        ("Серверде қате пайда болды", errors.SignInFailed),
+        ("Неверный ответ сервера, введите пароль позже", errors.SignInFailed),
+        ("Неверные данные. Обратитесь в службу поддержки", errors.SignInRefused),
+        ("Пользователь не найден", errors.SignInRefused),
+    ],
+)
+def test_failed_sign_in(words: str, error: type[Exception]) -> None:
+    """Only words about the account end the monitoring; after others it is tried again."""
+    failed = failed_sign_in(words)
+    assert type(failed) is error
+    assert words in str(failed)
+    assert failed.permanent is (error is not errors.SignInFailed)
