@@ -13,7 +13,7 @@ run:
 
 test:
 	@tools/set-up test
-	@$(PYTHON) -m pytest -n 4 --dist worksteal --durations=15 -m "not ordeal" $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -n 5 --dist worksteal --durations=15 -m "not ordeal" $(PYTEST_ARGS)
 
 # The tests that `make test` leaves out because they take long.
 ordeals:

@@ -116,6 +116,7 @@ def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, port
     assert len(portal.marks()) == 2
 
 
+@pytest.mark.ordeal
 def test_a_lost_session_is_renewed_silently(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """After its session has expired the bot signs in again and marks the next lesson without an extra message."""
     portal.has_student(USERNAME, PASSWORD)
@@ -131,6 +132,7 @@ def test_a_lost_session_is_renewed_silently(telegram: Telegram, portal: Portal, 
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+@pytest.mark.ordeal
 def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """A restart needs no new sign-in; Stop deletes the session, also while the day is skipped and no Chrome runs."""
     portal.has_student(USERNAME, PASSWORD)

@@ -62,6 +62,7 @@ def test_only_known_buttons_are_pressed(portal: Portal, page: ChromePortal) -> N
     assert portal.events("wrong_button") == []
 
 
+@pytest.mark.ordeal
 def test_pages_that_are_no_portal_and_a_slow_one(portal: Portal, browser: Browser, page: ChromePortal) -> None:
     """Each page of another server is recognised by what it is; a slow portal gets the time that it needs."""
     page.settle()

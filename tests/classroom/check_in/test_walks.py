@@ -229,6 +229,7 @@ def walk(walker: Walker, chance: random.Random, steps: int) -> None:
             raise
 
 
+@pytest.mark.ordeal
 def test_any_order() -> None:
     """The invariants hold after each step of any sequence."""
     accepted = by_hand = 0

@@ -82,6 +82,7 @@ async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:
     return "answered"
 
 
+@pytest.mark.ordeal
 async def test_hanging_worker() -> None:
     """A frozen worker fails its check, and another worker does the next one."""
     engine = LocalEngine(70.0, processes=1, longest=PATIENCE, stuck_after=0.5)

@@ -298,6 +298,7 @@ async def test_closed(mongo_uri: str, database: str) -> None:
         await store.teacher(7)
 
 
+@pytest.mark.ordeal
 async def test_gone_and_back(tmp_path: Path, database: str) -> None:
     """While MongoDB is gone each method soon raises StoreUnavailable; afterwards the store works again by itself."""
     file = str(tmp_path / "mongo")

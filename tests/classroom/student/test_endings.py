@@ -334,6 +334,7 @@ class TestWithoutAFace:
 class TestDelayed:
     """Questions that wait for Telegram."""
 
+    @pytest.mark.ordeal
     def test_present(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """A student whose location request came only after the session's end answers it, and is present, not late."""
         clock.forward(-50)
