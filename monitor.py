@@ -254,6 +254,9 @@ class AttendanceMonitor:
         except (errors.SignInFailed, errors.SessionLost):
             self._recovery.count_sign_in()
             raise
+        except errors.PortalUnavailable:
+            self._recovery.count_sign_in(answered=False)
+            raise
         self._recovery.count_sign_in()
         if reading.view is View.REFUSED:
             raise failed_sign_in(reading.text)

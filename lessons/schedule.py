@@ -28,6 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each t
 # Pauses while the portal is down: at most half a refresh interval, after so many of them three. A try costs it little.
 SHORT_PAUSES, WITH_A_LESSON = 60, 360
 FEW_SIGN_INS = 3  # in a row without a session that lasts, after which they become rare: accounts may be locked
+UNANSWERED = 0.25  # of a sign-in: a portal that is slow or down answers none, and then soon again
 RARE_SIGN_IN, RAREST_SIGN_IN = 300.0, 3600.0  # seconds between them then, doubled each time
 AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
 # After unforeseen errors: a new browser after 2, 10, 50 and 250 s; the fifth error within an hour ends the monitor.
@@ -126,7 +127,7 @@ class Recovery:
         self._restarts = Backoff(FIRST_PAUSE, LONGEST_PAUSE, factor=RESTART_FACTOR)
         self._failed_at: list[float] = []  # monotonic times of unforeseen errors
         self._rare_sign_ins = Backoff(RARE_SIGN_IN, RAREST_SIGN_IN, lambda: self._schedule.jitter(1.0, 1.2))
-        self._sign_ins, self._next_sign_in = 0, 0.0  # in a row; monotonic
+        self._sign_ins, self._next_sign_in = 0.0, 0.0  # in a row; monotonic
 
     def checked(self) -> None:
         self._troubles.reset()
@@ -135,7 +136,7 @@ class Recovery:
         """Note that the page was loaded without a sign-in, and could be used until the next reload was due."""
         self._reloads.reset()
         self._rare_sign_ins.reset()
-        self._sign_ins, self._next_sign_in = 0, 0.0
+        self._sign_ins, self._next_sign_in = 0.0, 0.0
         self._status.end_lasting()
 
     def before_sign_in(self) -> None:
@@ -143,15 +144,15 @@ class Recovery:
         if self._schedule.clock.monotonic() < self._next_sign_in:
             raise SignInFailed("the login form comes back after each sign-in")
 
-    def count_sign_in(self) -> None:
-        """Count a sign-in that reached the portal, until ``stayed_usable`` shows that it helped."""
-        self._sign_ins += 1
+    def count_sign_in(self, answered: bool = True) -> None:
+        """Count a sign-in, until ``stayed_usable`` shows that it helped; one without a proper answer counts less."""
+        self._sign_ins += 1.0 if answered else UNANSWERED
         if self._sign_ins >= FEW_SIGN_INS:
             self._next_sign_in = self._schedule.clock.monotonic() + self._rare_sign_ins.next()
 
     def uncount_sign_in(self) -> None:
         """Note that the browser has ended by itself: that says nothing about the last sign-in."""
-        self._sign_ins = max(self._sign_ins - 1, 0)
+        self._sign_ins = max(self._sign_ins - 1, 0.0)
         if self._sign_ins < FEW_SIGN_INS:
             self._next_sign_in = 0.0
 

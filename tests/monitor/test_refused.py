@@ -166,6 +166,15 @@ class TestSignIns:
         assert len(scene.portal.credentials) == 6
         assert scene.events[-2].event is Event.WATCHING
 
+    def test_that_are_not_answered(self) -> None:
+        """Sign-ins at a portal that answers each with an error become rare, too, after more of them."""
+        scene = Scene()
+        scene.portal.page = LOGIN
+        scene.portal.sign_ins.extend([PortalUnavailable("HTTP 503")] * 1000)
+        scene.portal.loads.extend([LOGIN] * 1000)
+        scene.run(3600)
+        assert 12 <= len(scene.portal.credentials) < 24
+
     def test_now_and_then(self) -> None:
         """Sessions that end every few loads cost a sign-in each and are no trouble."""
         scene = Scene()
