@@ -268,7 +268,7 @@ class Troubles:
 
         def text(_: Texts) -> str:
             words = event.text if event.event in (Event.MARK_REFUSED, Event.UNKNOWN_CARD) else event.words
-            rest = _("Nothing is pressed on it; I look again every few minutes. Its source is in DATA_DIR, {name}.")
+            rest = _("Nothing is pressed on it; I keep checking. Its source is in DATA_DIR, {name}.")
             if event.event is Event.UNKNOWN_CARD:
                 what = _("The portal shows {username} a lesson whose button I don't know: {words}.")
             elif event.code in ("NotThePortal", "PortalUnavailable"):
