@@ -23,6 +23,11 @@ def written(message: Message | None) -> str:
     return "\n".join([message.text or message.caption or "", *links])
 
 
+def payload(arguments: list[str]) -> str:
+    """Return the arguments of /start in the form that ``codes_in`` reads as a link's: they are meant as a code."""
+    return "?start=" + "".join(arguments)
+
+
 def codes_in(text: str, *lengths: int) -> tuple[list[str], list[str]]:
     """Return the codes of these lengths in a text, in capitals, and words that may be codes or something else.
 

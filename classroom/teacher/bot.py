@@ -31,6 +31,7 @@ from classroom.teacher.texts import help_text, unavailable_text
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
+from telegram_app.typed_codes import payload
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class TeacherBot:
         return teacher
 
     async def _start(self, update: Update, context: Context) -> None:
-        if context.args and await self._moves.offer(sender(update), " ".join(context.args)):
+        if context.args and await self._moves.offer(sender(update), payload(context.args)):
             return
         if await self._teacher(update) is not None:
             await self._classroom.set_step(self._side, sender(update), "")

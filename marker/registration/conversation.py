@@ -26,7 +26,7 @@ from storage import CODE_LENGTH, StorageError, UnknownCode, UsernameTaken
 from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
 from telegram_app.side import TYPED, Context, sender, tapped_data, typed_text
-from telegram_app.typed_codes import codes_in, written
+from telegram_app.typed_codes import codes_in, payload, written
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class Registration:
         """
         person, _ = self._services.who(update)
         text, step = written(update.effective_message), await self._services.step(person)
-        sure, words = codes_in(" ".join(context.args or ()) or text, *_LENGTHS)
+        sure, words = codes_in(payload(context.args) if context.args else text, *_LENGTHS)
         is_asked = bool(context.args) or (step is not None and step.name == CODE)
         is_late = await self._questions.may_be_password(person, text)
         if self._services.storage.student(person) is not None:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from storage import CODE_ALPHABET
-from telegram_app.typed_codes import MOST, codes_in
+from telegram_app.typed_codes import MOST, codes_in, payload
 
 pytestmark = pytest.mark.unit
 
@@ -144,3 +144,11 @@ def test_any_text(text: str) -> None:
 def test_long_texts_are_cut(text: str) -> None:
     """Whatever is sent, only its beginning is read, and a code there is found."""
     assert "ABCD2345" in found(f"ABCD2345 {text}")
+
+
+@given(codes, cases, st.integers(1, 7))
+def test_after_start(code: str, case: object, at: int) -> None:
+    """What follows /start is meant as a code, also in small letters without a digit, or in two parts."""
+    assert callable(case)
+    for arguments in ([case(code)], [case(code[:at]), case(code[at:])]):
+        assert codes_in(payload(arguments), 8) == ([code], [])
