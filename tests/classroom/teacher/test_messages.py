@@ -29,6 +29,7 @@ def delete(telegram: Telegram, teacher: Teacher, message: int) -> None:
     telegram.call("/delete", bot=TEACHERS, person=teacher.number, message_id=message)
 
 
+@pytest.mark.ordeal
 def test_ordinary_lesson(
     teacher: Teacher, telegram: Telegram, clock: RunningClock, student: Student, tmp_path: Any
 ) -> None:
