@@ -123,7 +123,10 @@ class Marking:
         for each in sorted(shown, key=lambda each: each.enabled):
             try:
                 with self._alone(each.lesson):
-                    (self._handle_open if each.enabled else self._handle_disabled)(portal, each, loaded, now)
+                    if each.enabled:
+                        self._handle_open(portal, each, loaded, now)
+                    else:
+                        self._handle_disabled(each, loaded, now)
             except PageChanged as changed:  # concerns this card only: go on with the others
                 moved = changed
         if moved is not None:
@@ -179,7 +182,7 @@ class Marking:
     def _is_to_be_marked(self, key: str) -> bool:
         return self.mode == "automatic" or key in self._requested
 
-    def _handle_disabled(self, _portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
+    def _handle_disabled(self, shown: ShownLesson, loaded: bool, now: datetime) -> None:
         key = shown.lesson.key
         if loaded:
             self._handle_marked(shown.lesson)

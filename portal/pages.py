@@ -73,8 +73,10 @@ class LoginPage(PortalPage):
             if reading.view is not View.LOGIN:
                 return reading
             window = self._window()
-            if window is not None and window.error and words.failed_sign_in(window.words).permanent:  # a notification
-                raise words.failed_sign_in(window.words)
+            if window is not None and window.error:  # a notification
+                failed = words.failed_sign_in(window.words)
+                if failed.permanent:
+                    raise failed
             if self._clock.monotonic() > stays_until:
                 raise errors.SignInFailed("the login form did nothing", words=window.words if window else "")
             self._pause(BETWEEN_READINGS)

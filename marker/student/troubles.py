@@ -18,7 +18,7 @@ from core.tasks import each
 from lessons.events import ENDS, Event, MonitorState, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
-from marker.trouble_texts import OURS, PERSONAL, reason, remedy
+from marker.trouble_texts import LONGEST_WORDS, OURS, PERSONAL, reason, remedy
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
 
@@ -32,7 +32,6 @@ SHARED_FOR = timedelta(minutes=1)  # a restart's old process may still be pollin
 MANY = 3  # students with a lasting error at once are an outage
 FEW = 1  # or none: then the outage is over, and this student has a problem of their own
 OUTAGE, TOKEN = "outage", "token"  # the claims' keys while the admin knows of it, or on a day
-LONGEST_CAPTION_WORDS = 300  # characters of the portal's words
 NAMED = 5  # usernames in the admin's message
 KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
 
@@ -279,7 +278,7 @@ class Troubles:
                 what = _("The portal does not let {username} go on.")
                 rest = _("The student is told, and I try again less often. The page's source is in DATA_DIR, {name}.")
             text = " ".join((what, rest)) + ("\n{words}" if words and "{words}" not in what else "")
-            quoted = f"«{escape(words[:LONGEST_CAPTION_WORDS])}»"
+            quoted = f"«{escape(words[:LONGEST_WORDS])}»"
             return text.format(username=escape(username), words=quoted, name=f"unknown-pages/{event.kind}.html")
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
