@@ -81,7 +81,7 @@ class BotProcess:
         if self._process is not None:
             children.end(self._process)
         for process in self.browsers():
-            process.kill()
+            children.kill(process)
 
     @property
     def _profiles(self) -> Path:

@@ -68,6 +68,44 @@ def browsers(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def kill(process: psutil.Process) -> None:
+    """Kill a process that may have ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def name_of(process: psutil.Process) -> str:
+    """Return the name of a process's program; an empty text if it has ended meanwhile."""
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return the arguments that a process was started with; an empty list if it has ended meanwhile."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment; an empty one if it has ended meanwhile or may not be read."""
+    try:
+        return dict(process.environ())
+    except (psutil.Error, OSError):
+        return {}
+
+
+def children_of(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+    """Return the running children of a process; an empty list if it has ended meanwhile."""
+    try:
+        return [each for each in process.children(recursive=recursive) if each.status() != psutil.STATUS_ZOMBIE]
+    except psutil.Error:
+        return children_of(process, recursive) if process.is_running() else []
+
+
 def _register(kind: str, value: object) -> None:
     global _watcher  # one per process
     if _watcher is None:

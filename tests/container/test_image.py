@@ -17,6 +17,7 @@ import pytest
 
 from sandbox.portal.server import PortalSimulator
 from sandbox.telegram.server import TelegramSimulator
+from tests import children
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
 from tests.servers import ROOT, in_thread, missing
 
@@ -186,8 +187,10 @@ def registered(telegram: Telegram) -> Person:
 def check_from_outside(installation: Installation) -> None:
     """Check users, files and limits from outside the container."""
     processes = inside(installation.folder)
-    assert any("/app/data/profiles" in " ".join(process.cmdline()) for process in processes), "no Chrome found"
-    users = {process.uids().effective for process in processes}
+    assert any("/app/data/profiles" in " ".join(children.command_of(process)) for process in processes), (
+        "no Chrome found"
+    )
+    users = {user for user in map(user_of, processes) if user is not None}
     assert len(users) == 1
     assert 0 not in users
     (user,) = users
@@ -228,6 +231,14 @@ def layers(installation: Installation) -> list[str]:
     history = installation.engine("history", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
     parts = [" ".join(line.split())[:100] for line in history.splitlines() if line.split()[1] in ("MB", "GB")]
     return [f"{size / 1e6:.0f} MB in all", *parts]
+
+
+def user_of(process: psutil.Process) -> int | None:
+    """Return the user that a process runs as; None if it has ended meanwhile."""
+    try:
+        return int(process.uids().effective)
+    except psutil.Error:
+        return None
 
 
 def inside(folder: Path) -> list[psutil.Process]:

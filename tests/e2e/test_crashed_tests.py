@@ -63,7 +63,7 @@ def test_killed_run(tmp_path: Path, telegram: Telegram, portal: Portal) -> None:
 
 def named(process: psutil.Process, name: str) -> bool:
     """Return whether a process runs this program."""
-    return any(name in Path(argument).name for argument in process.cmdline()[:2])
+    return any(name in Path(argument).name for argument in children.command_of(process)[:2])
 
 
 def is_alive(process: psutil.Process) -> bool:

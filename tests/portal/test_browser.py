@@ -32,12 +32,16 @@ class Opened:
         self.browser: Browser = chromes.open(profile.name, time.sleep)
         self.page = page_of(self.browser, address)
         self.address = address
-        (self.driver,) = [process for process in children.browsers(profile) if process.name() == "chromedriver"]
-        (self.chrome,) = self.driver.children()
         self._profile = profile
-        self._session = os.getsid(self.driver.pid)
-        self.page.load(address)
-        assert self.page.settle().view is View.LOGIN
+        try:
+            (self.driver,) = [each for each in children.browsers(profile) if children.name_of(each) == "chromedriver"]
+            (self.chrome,) = children.children_of(self.driver)
+            self._session = os.getsid(self.driver.pid)
+            self.page.load(address)
+            assert self.page.settle().view is View.LOGIN
+        except BaseException:
+            self.browser.end()  # what it leaves open would fail another test
+            raise
 
     def processes(self) -> list[psutil.Process]:
         """Return the living processes of its process session or with its profile in the environment."""
@@ -101,8 +105,8 @@ def test_killed_chrome_raises(opened: Opened) -> None:
 def test_killed_renderer_raises(opened: Opened) -> None:
     """A crashed page does not recover: reading and loading raise BrowserFailed."""
     for process in opened.processes():
-        if "--type=renderer" in process.cmdline():
-            process.kill()
+        if "--type=renderer" in children.command_of(process):
+            children.kill(process)
     with pytest.raises(BrowserFailed):
         opened.page.settle()
     with pytest.raises(BrowserFailed):
@@ -130,7 +134,7 @@ def test_frozen_browser_costs_one_time_out(opened: Opened, frozen: str, caplog: 
     executor = opened.browser.driver.command_executor
     executor.client_config.timeout = 5  # type: ignore[union-attr]
     process: psutil.Process = getattr(opened, frozen)
-    for each in (process, *process.children(recursive=True)):
+    for each in (process, *children.children_of(process, recursive=True)):
         each.send_signal(signal.SIGSTOP)
     with pytest.raises(BrowserFailed):
         opened.page.settle()

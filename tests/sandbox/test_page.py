@@ -206,8 +206,8 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
         browser.quit()
         # Debian's start script runs between the driver and Chrome, so quit() may leave Chrome running.
         for process in psutil.process_iter():
-            if _environment(process).get("TMPDIR") == str(profile):
-                process.kill()
+            if children.environment_of(process).get("TMPDIR") == str(profile):
+                children.kill(process)
 
 
 def _programs() -> tuple[str, str]:
@@ -219,13 +219,6 @@ def _programs() -> tuple[str, str]:
             pytest.fail(reason)
         pytest.skip(reason)
     return chrome, chromedriver
-
-
-def _environment(process: psutil.Process) -> dict[str, str]:
-    try:
-        return process.environ()
-    except (psutil.Error, OSError):
-        return {}
 
 
 @contextmanager
@@ -288,7 +281,7 @@ def test_first_path(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
     assert page.console() == []
 
     family = sandbox.family()
-    assert any("chrom" in process.name() for process in family)
+    assert any("chrom" in children.name_of(process) for process in family)
     sandbox.process.terminate()
     assert sandbox.process.wait(timeout=PATIENCE) == 0
     assert eventually_gone(family)

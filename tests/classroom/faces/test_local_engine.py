@@ -14,6 +14,7 @@ import pytest
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import FaceUnavailable, PhotoUnusable
 from classroom.faces.local import LocalEngine, workers
+from tests import children
 from tests.media.notes import ASTRONAUT, jpeg, portrait, recorded
 from tests.waiting import PATIENCE, eventually_true
 
@@ -33,7 +34,8 @@ async def engine() -> AsyncIterator[LocalEngine]:
 
 def its_workers() -> list[psutil.Process]:
     """Return the worker processes of this process."""
-    return [each for each in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(each.cmdline())]
+    started = children.children_of(psutil.Process(), recursive=True)
+    return [each for each in started if "spawn_main" in " ".join(children.command_of(each))]
 
 
 def cpu_seconds(process: psutil.Process) -> float:
