@@ -119,5 +119,7 @@ def test_stopped_before_the_message_was_sent(run: Run, telegram: Telegram) -> No
         telegram.http.delete("/faults").raise_for_status()
         student.sees(lesson(number).subject)
         eventually("the monitor", lambda: STUDENT in bot.monitors)  # noqa: B023
+        # Telegram's answer is recorded: what is shown before that may be sent again after a stop
+        eventually("the queue's end", lambda: bot.services.outbox.oldest_waiting() is None)  # noqa: B023
     for number in range(times(10)):
         assert student.counts(lesson(number).subject) == 1

@@ -545,8 +545,8 @@ class TestTroubles:
         run.stop()
         clock.forward(190 * 86_400)  # past the end of a term: there are two a year
         run.start(retention_days=365)
-        eventually("they are gone", lambda: run.kept("SELECT * FROM templates") == [])
-        assert run.kept("SELECT * FROM consents") == []
+        eventually("no template", lambda: run.kept("SELECT * FROM templates") == [])
+        eventually("no consent", lambda: run.kept("SELECT * FROM consents") == [])
         assert len(run.kept("SELECT * FROM marks")) == 1
         keys = run.folder.parent / f"{run.folder.name}-secrets" / "faces"
         eventually("the key is gone", lambda: list(keys.glob("*.key")) == [])
