@@ -28,7 +28,7 @@ from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
 from monitor import AttendanceMonitor, ending, profile_name
-from portal.browser import Chromes
+from portal.browser import Chromes, configured
 from portal.errors import BrowserMissing, PortalError
 from portal.lessons import Lesson
 from portal.rehearsal import Rehearsal
@@ -142,9 +142,7 @@ def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str
 
 def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode, trace: Path | None) -> int:
     clock = SystemClock()
-    chromes = Chromes(
-        folder / "profiles", settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
-    )
+    chromes = configured(settings, folder / "profiles")
     chromes.check()
     chromes.sweep()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

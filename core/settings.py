@@ -86,6 +86,12 @@ def _check_address(value: str | None, info: ValidationInfo) -> str | None:
     return value.rstrip("/")
 
 
+def _check_secret_address(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    """As ``_check_address``, for an address that may contain a password."""
+    checked = _check_address(value.get_secret_value() if value is not None else None, info)
+    return SecretStr(checked) if checked is not None else None
+
+
 def _check_sign_in(value: str | None, info: ValidationInfo) -> str | None:
     """The LMS needs both addresses, and those of its other sign-in calls are derived from this one."""
     if (value is None) != (info.data.get("base_url") is None):
@@ -178,7 +184,9 @@ class Settings(BaseModel):
 
     chrome_bin: str | None = Field(None, description="the path of Chrome or Chromium")
     chromedriver_path: str | None = Field(None, description="the path of a matching chromedriver")
-    selenium_remote_url: _OptionalAddress = Field(None, description="the https address of a Selenium Grid")
+    selenium_remote_url: Annotated[SecretStr | None, AfterValidator(_check_secret_address)] = Field(
+        None, description="the https address of a Selenium Grid, which may contain a user and a password"
+    )
 
     base_url: _OptionalAddress = Field(None, description="the https address of the LMS's API, like https://lms/api/v1")
     jwt_login_endpoint: Annotated[_OptionalAddress, AfterValidator(_check_sign_in)] = Field(

@@ -16,7 +16,15 @@ from core.logs import brief
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import BrowserFailed, NotThePortal, PortalError, PortalUnavailable, SignInFailed, UnknownView
+from portal.errors import (
+    BrowserFailed,
+    GridFailed,
+    NotThePortal,
+    PortalError,
+    PortalUnavailable,
+    SignInFailed,
+    UnknownView,
+)
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -27,6 +35,7 @@ FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its s
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
 # Pauses while the portal is down: at most half a refresh interval, after so many of them three. A try costs it little.
 SHORT_PAUSES, WITH_A_LESSON = 60, 360
+GRID_PAUSE = 4.0  # seconds: a place or a node of a Selenium Grid comes back within seconds, and asking costs little
 FEW_SIGN_INS = 3  # in a row without a session that lasts, after which they become rare: accounts may be locked
 UNANSWERED = 0.25  # of a sign-in: a portal that is slow or down answers none, and then soon again
 RARE_SIGN_IN, RAREST_SIGN_IN = 300.0, 3600.0  # seconds between them then, doubled each time
@@ -176,7 +185,10 @@ class Recovery:
     def wait_out(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None = None) -> None:
         """Report trouble that may pass and pause; of a page that needs a person a copy is reported too."""
         self._marking.note_trouble()
-        wait = self._troubles.next()
+        if isinstance(trouble, GridFailed):
+            wait = GRID_PAUSE * self._schedule.jitter(0.7, 1.0)
+        else:
+            wait = self._troubles.next()
         if isinstance(trouble, PortalUnavailable | (UnknownView if self._marking.has_open() else NotThePortal)):
             wait = self._shortened(wait, self._troubles.failures)
         until_sign_in = self._next_sign_in - self._schedule.clock.monotonic()

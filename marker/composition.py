@@ -33,7 +33,8 @@ from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
 from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
-from portal.browser import Chromes
+from portal.browser import configured
+from portal.errors import BrowserFailed
 from portal.limits import PortalLimits
 from portal.session import chrome_access
 from storage import Storage, Student
@@ -65,8 +66,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
             stack.callback(database.close)
             lessons, people = Lessons(database), People(database, "marker")
-            profiles, grid = settings.data_dir / "profiles", settings.selenium_remote_url
-            chromes = Chromes(profiles, settings.chrome_bin, settings.chromedriver_path, grid)
+            chromes = configured(settings, settings.data_dir / "profiles", cipher)
             await asyncio.to_thread(chromes.check)
             await asyncio.to_thread(chromes.sweep)
             await asyncio.to_thread(chromes.forget_all, TRIAL)
@@ -98,6 +98,9 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             room = machine.room(chromes.amounts)
             capacity = settings.max_active_monitors or room.count
             log.info("room for %d monitors; %s", capacity, room)
+            if chromes.grid is not None:
+                with suppress(BrowserFailed):  # the monitors wait for it
+                    log.info("the Selenium Grid: %s", await asyncio.to_thread(chromes.grid.places))
             if lacks := room.lacks(max(settings.max_active_monitors or 0, len(storage.students()))):
                 log.warning("%s", lacks)
             state = WatchState(watches, clock, settings.hours, settings.zone)

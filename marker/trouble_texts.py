@@ -14,14 +14,16 @@ LONGEST_WORDS = 300  # characters of the portal's message
 _NEUTRAL = re.compile(r"HTTP \d{3}|net::\w+|[\w.]+ \d+, [\w.]+ \d+")  # needs no translation, and no quotes
 _UNTRANSLATED = ("trouble", "unknown view", "no browser", "failed")  # by an earlier version
 # Causes that lie with this installation, and causes that may be one student's own.
-OURS = {"BrowserFailed", "BrowserMissing", "DriverMismatch", "CertificateRefused", "DatabaseUnavailable"}
+_GRID = {"GridFailed", "GridFull"}
+OURS = {"BrowserFailed", "BrowserMissing", "DriverMismatch", "CertificateRefused", "DatabaseUnavailable"} | _GRID
 PERSONAL = {"SessionLost", "PageChanged", "SignInFailed", "UnknownView", "unknown view"}
 
 
 def reason(_: Texts, cause: str, detail: str) -> str:
     """Return what happened, as HTML and part of a sentence: from ``StatusEvent.cause`` and ``detail``."""
     texts = {
-        ("BrowserFailed", "DatabaseUnavailable", "failed", "restarted"): _("a fault on our side"),
+        ("BrowserFailed", "GridFailed", "DatabaseUnavailable", "failed", "restarted"): _("a fault on our side"),
+        ("GridFull",): _("all places for a browser are taken"),
         ("BrowserMissing", "no browser"): _("there is no Chrome with its driver on the bot's machine"),
         ("DriverMismatch",): _("Chrome and its driver do not fit together on the bot's machine"),
         ("CertificateRefused",): _("the portal's certificate is not accepted"),
@@ -49,6 +51,8 @@ def remedy(_: Texts, cause: str, detail: str) -> str:
     """Return what the admin has to do, as HTML; empty where only waiting helps."""
     if cause == "DriverMismatch":
         return _("Install the driver of Chrome's own version, or name a pair in CHROME_BIN and CHROMEDRIVER_PATH.")
+    if cause == "GridFull":
+        return _("Add a node to the Selenium Grid, or raise a node's number of sessions.")
     if cause != "CertificateRefused":
         return ""
     missing = _(

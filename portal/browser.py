@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
 from core import machine
+from core.encryption import Cipher
+from core.settings import Settings
 from portal import driver
 from portal.errors import BrowserFailed
+from portal.grid import FILE, Grid
 from portal.limits import Pause
 from portal.processes import end_processes, in_use
 
@@ -27,6 +31,7 @@ log = logging.getLogger(__name__)
 QUIT_TIMEOUT = 5  # seconds
 # chromedriver takes a free IPv4 port, and ends if the same IPv6 port is in use, or the other way round.
 _DRIVER_STARTS = 3
+_ENDED_AT_ONCE = 8  # sessions on a Selenium Grid
 _LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")  # symbolic links, the first to "hostname-pid"
 
 
@@ -36,6 +41,7 @@ class Browser:
 
     driver: WebDriver
     _process: "subprocess.Popen[bytes] | None"  # chromedriver; None on a Selenium Grid
+    _end_remote: Callable[[bool], object] = lambda _has_quit: None  # ends the session on the Grid if it has not quit
 
     @property
     def pid(self) -> int:
@@ -52,14 +58,17 @@ class Browser:
     def end(self) -> None:
         """Quit Chrome, so that its profile is written completely, and kill what is left of it. Never raises."""
         self.driver.command_executor.client_config.timeout = QUIT_TIMEOUT  # type: ignore[union-attr]
+        has_quit = True
         try:
             self.driver.quit()
         except (WebDriverException, HTTPError, OSError) as error:
             log.info("Chrome did not quit (%s) and is killed", type(error).__name__)
-        self.kill()
+            has_quit = False
+        self.kill(has_quit)
 
-    def kill(self) -> None:
+    def kill(self, has_quit: bool = False) -> None:
         """Kill every process of this browser; its driver's next command fails. From any thread."""
+        self._end_remote(has_quit)
         if self._process is not None:
             _discard(self._process, QUIT_TIMEOUT)
 
@@ -68,15 +77,14 @@ class Browser:
 class Chromes:
     """Opens browsers and manages their profiles.
 
-    The programs and the grid's address are the settings CHROME_BIN, CHROMEDRIVER_PATH and SELENIUM_REMOTE_URL;
-    ``arguments`` are Chrome's (benchmarks measure the effect of each). ``start_within`` is how many seconds the driver,
-    and then Chrome, may take to start.
+    ``grid``: on a Selenium Grid instead of this machine. ``arguments`` are Chrome's (benchmarks measure the effect of
+    each). ``start_within`` is how many seconds the driver, and then Chrome, may take to start.
     """
 
     profiles: Path
     chrome_bin: str | None = None
     chromedriver_path: str | None = None
-    remote_url: str | None = None
+    grid: Grid | None = None
     parallel_starts: int = 3
     arguments: Sequence[str] = driver.ARGUMENTS
     start_within: float = driver.START_TIMEOUT
@@ -87,7 +95,7 @@ class Chromes:
     @functools.cached_property
     def programs(self) -> dict[str, str]:
         """Paths of the programs needed on this machine, by name: none with a Selenium Grid. Raises BrowserMissing."""
-        if self.remote_url is not None:
+        if self.grid is not None:
             return {}
         chrome, chromedriver = driver.find_programs(self.chrome_bin, self.chromedriver_path)
         return {"Chrome": chrome, "chromedriver": chromedriver}
@@ -112,12 +120,20 @@ class Chromes:
         while not self._starting.acquire(blocking=False):
             pause(0.1)
         try:
-            if self.remote_url is None:
+            if self.grid is None:
                 return self._open_local(self.profiles / name, pause)
-            options = driver.chrome_options(self.arguments, None, self.profiles / name)
-            return Browser(driver.connect(self.remote_url, options, self.start_within), None)
+            return self._open_remote(self.grid, self.profiles / name)
         finally:
             self._starting.release()
+
+    def _open_remote(self, grid: Grid, profile: Path) -> Browser:
+        grid.end_kept(profile)  # it may hold the last place
+        grid.require_place()
+        options = driver.chrome_options(self.arguments, None, profile)
+        opened = driver.connect(grid.address, options, self.start_within, grid)
+        session = str(opened.session_id)
+        grid.keep(profile, session)
+        return Browser(opened, None, lambda has_quit: grid.end(profile, session, has_quit))
 
     def _open_local(self, profile: Path, pause: Pause) -> Browser:
         chrome, driver_path = self.programs.values()
@@ -154,6 +170,8 @@ class Chromes:
     def kill(self, name: str) -> None:
         """Kill every process that uses this profile, also of a browser that is just starting. From any thread."""
         end_processes(None, self.profiles / name)
+        if self.grid is not None:
+            self.grid.end_kept(self.profiles / name)
 
     def forget(self, name: str) -> None:
         """Delete the profile of this name, with the portal's session in it. It must not be in use. Never raises."""
@@ -186,7 +204,19 @@ class Chromes:
         ended = end_processes(None, self.profiles)
         if ended:
             log.warning("ended %d processes of an earlier run", ended)
+        left = [file.parent for file in self.profiles.glob(f"*/{FILE}")] if self.grid is not None else []
+        if self.grid is not None and left:
+            with ThreadPoolExecutor(_ENDED_AT_ONCE) as pool:
+                gone = sum(pool.map(self.grid.end_kept, left))
+            log.warning("ended %d of %d sessions of an earlier run on the Selenium Grid", gone, len(left))
         return ended
+
+
+def configured(settings: Settings, profiles: Path, cipher: Cipher | None = None) -> Chromes:
+    """Return the Chromes that the settings describe; with ``cipher`` the ids of sessions on a Grid are kept."""
+    address = settings.selenium_remote_url
+    grid = Grid(address.get_secret_value(), cipher) if address is not None else None
+    return Chromes(profiles, settings.chrome_bin, settings.chromedriver_path, grid)
 
 
 def _unlock(profile: Path) -> None:

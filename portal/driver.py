@@ -21,7 +21,8 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
-from portal.errors import BrowserFailed, BrowserMissing, DriverMismatch
+from portal.errors import BrowserFailed, BrowserMissing, DriverMismatch, public
+from portal.grid import Grid
 from portal.limits import Pause
 from portal.processes import PROFILE_VARIABLE
 
@@ -40,9 +41,8 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR
 PAIR = "install the driver of Chrome's own version, or name a pair in CHROME_BIN and CHROMEDRIVER_PATH"
 _FITS = re.compile(r"This version of ChromeDriver only supports Chrome version (\d+)")
 _PORT = re.compile(rb"started successfully on port (\d+)")
-# Of the log after a failed start: so many lines of so many characters, without paths and addresses.
+# Of the log after a failed start: so many lines of so many characters.
 _LOG_LINES, _LONGEST_LOG_LINE = 4, 300
-_PRIVATE = re.compile(r"\w+://\S+|\S+@\S+|(?<!\w)~?(?:/[^\s/:;,'\")]+){2,}")
 
 # The headless shell first: it needs half the memory of the full browser (measured: 140 MB against 249 MB a student).
 # Debian's /usr/bin/chromium-headless-shell is a script that stays Chrome's parent, so that the driver can't end Chrome.
@@ -210,7 +210,7 @@ def end_of_log(process: "subprocess.Popen[bytes]", output: bytearray) -> str:
     assert process.stdout is not None  # noqa: S101  # as above
     os.set_blocking(process.stdout.fileno(), False)
     text = (output + (process.stdout.read() or b"")).decode(errors="replace")
-    lines = [_PRIVATE.sub("<...>", line.strip())[:_LONGEST_LOG_LINE] for line in text.splitlines()]
+    lines = [public(line.strip())[:_LONGEST_LOG_LINE] for line in text.splitlines()]
     shown = [line for line in lines if line and "on port" not in line][-_LOG_LINES:]
     return " | ".join(shown) or "empty"
 
@@ -224,10 +224,12 @@ def mismatch(text: str) -> DriverMismatch | None:
     return DriverMismatch(f"Chrome and its driver do not fit together ({versions}): {PAIR}", words=versions)
 
 
-def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
-    """Start a Chrome through the driver or the Selenium Grid at this address. Raises BrowserFailed."""
+def connect(address: str, options: ChromeOptions, within: float, grid: Grid | None = None) -> WebDriver:
+    """Start a Chrome through the driver at this address, or through a Selenium Grid. Raises BrowserFailed."""
     config = ClientConfig(
         remote_server_addr=address,
+        username=grid.user if grid is not None else None,
+        password=grid.password if grid is not None else None,
         timeout=within,  # type: ignore[arg-type]  # an int by Selenium's annotation; urllib3 takes any number
         # without urllib3's three retries, which turn one time-out into four
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": False}},
@@ -240,6 +242,7 @@ def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
         driver.set_script_timeout(COMMAND_TIMEOUT - 5)
     except (WebDriverException, HTTPError) as error:
         text = getattr(error, "msg", None) or type(error).__name__
-        raise mismatch(text) or BrowserFailed(f"Chrome did not start: {text.splitlines()[0]}") from error
+        failed = grid.start_failed(text) if grid is not None else BrowserFailed(f"Chrome did not start: {public(text)}")
+        raise mismatch(text) or failed from error
     config.timeout = COMMAND_TIMEOUT
     return driver

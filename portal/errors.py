@@ -16,9 +16,23 @@ PortalError
 ├── PageChanged        an element is gone or covered since the page was read; read it again
 │   └── NotPressed     so the click did not reach its button
 └── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
+    ├── GridFailed     the Selenium Grid does not answer, or lost the Chrome: it may be back within seconds
+    │   └── GridFull   all its places are taken
     ├── DriverMismatch Chrome and its driver have different versions
     └── BrowserMissing permanent: there is no Chrome or no driver on this machine; the text says what to install
 """
+
+import re
+
+# Paths, addresses, and ids of sessions: who knows a session's id can drive its signed-in Chrome.
+_PRIVATE = re.compile(
+    r"\w+://\S+|\S+@\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|\b[0-9a-f-]{32,36}\b|(?<!\w)~?(?:/[^\s/:;,'\")]+){2,}"
+)
+
+
+def public(text: str) -> str:
+    """Return the first line of a driver's message without paths, addresses and ids."""
+    return _PRIVATE.sub("<...>", text.strip().partition("\n")[0])
 
 
 class PortalError(Exception):
@@ -82,6 +96,12 @@ class NotPressed(PageChanged): ...
 
 
 class BrowserFailed(PortalError): ...
+
+
+class GridFailed(BrowserFailed): ...
+
+
+class GridFull(GridFailed): ...
 
 
 class DriverMismatch(BrowserFailed): ...

@@ -66,6 +66,7 @@ class KeptSession:
         """Save the cookies. A failure costs a sign-in after the next start, nothing else."""
         try:
             cookies = _COOKIES.dump_json(_session_cookies(browser), exclude_none=True)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # a Chrome on a Grid makes none
             replace_file(self._folder / FILE, self._cipher.encrypt(cookies.decode()))
         except (BrowserFailed, OSError) as error:
             log.info("the portal session is not saved: %s", type(error).__name__)

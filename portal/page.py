@@ -204,7 +204,7 @@ class PortalPage:
                 raise self._not_loaded(message[message.index("net::ERR") :].split()[0]) from error
             if any(words in message for words in _REPLACED):
                 raise errors.PageChanged("the document was replaced") from error
-            raise errors.BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
+            raise errors.BrowserFailed(errors.public(message) or type(error).__name__) from error
         except HTTPError as error:  # chromedriver ended or hangs: urllib3's error, not Selenium's
             raise errors.BrowserFailed(f"no answer from the driver ({type(error).__name__})") from error
 

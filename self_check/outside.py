@@ -19,7 +19,7 @@ from classroom.face_composition import reserve_workers
 from core.clock import SystemClock
 from core.machine import HEADLESS_SHELL, Machine
 from core.settings import Settings
-from portal.browser import Chromes
+from portal.browser import configured
 from portal.driver import PAIR, find_programs, sandbox_possible
 from portal.errors import BrowserMissing
 from portal.session import chrome_access
@@ -80,8 +80,7 @@ def check_machine(settings: Settings) -> Result:
     machine, amounts = Machine(), HEADLESS_SHELL
     reserve_workers(settings, machine)
     with suppress(BrowserMissing):  # a check of its own
-        programs = settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
-        amounts = Chromes(settings.data_dir, *programs).amounts
+        amounts = configured(settings, settings.data_dir).amounts
     room, wanted = machine.room(amounts), settings.max_active_monitors or 0
     existing = next(parent for parent in (settings.data_dir, *settings.data_dir.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
@@ -93,8 +92,12 @@ def check_machine(settings: Settings) -> Result:
 
 def check_chrome(settings: Settings) -> Result:
     """Find Chrome and chromedriver, and check that Chrome's sandbox works."""
-    if settings.selenium_remote_url is not None:
-        return Result("Chrome", OK, f"on the Selenium Grid {settings.selenium_remote_url}")
+    if (grid := configured(settings, settings.data_dir).grid) is not None:
+        places, wanted = grid.places(), settings.max_active_monitors or 1
+        detail = f"on the Selenium Grid: {places}"
+        if places.totalSlots < wanted:
+            return Result("Chrome", WARNING, f"{detail}; {wanted} monitors may run")
+        return Result("Chrome", OK, detail)
     programs = find_programs(settings.chrome_bin, settings.chromedriver_path)
     versions, majors = [], []
     for program in programs:
@@ -113,7 +116,7 @@ def check_portal(settings: Settings) -> Result:
     """Open the portal's login form in Chrome."""
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="attendance-check-", ignore_cleanup_errors=True) as profiles:
-        chromes = Chromes(Path(profiles), settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url)
+        chromes = configured(settings, Path(profiles))
         page = chrome_access(chromes, settings.portal_url, clock=SystemClock()).open("check", time.sleep)
         try:
             page.load(settings.portal_url)

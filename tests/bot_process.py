@@ -31,7 +31,7 @@ class BotProcess:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.environment = {name: os.environ[name] for name in self.passed_on if name in os.environ} | {
             "ENV_FILE": "",
             "DATA_DIR": str(folder / "data"),
@@ -144,7 +144,7 @@ class ClassProcess(BotProcess):
         self.environment["HEALTH_PORT"] = str(self.port)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a free port below the ephemeral ones, which the system could assign to another process meanwhile."""
     while True:
         port = random.randrange(20_000, 30_000)
