@@ -103,6 +103,10 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
                     log.info("the Selenium Grid: %s", await asyncio.to_thread(chromes.grid.places))
             if lacks := room.lacks(max(settings.max_active_monitors or 0, len(storage.students()))):
                 log.warning("%s", lacks)
+            wanted = min(capacity, len(storage.students()))
+            if (seconds := limits.interval(settings.refresh_interval, wanted)) > settings.refresh_interval:
+                line = "%d students are checked every %.0f s instead of every %g s: raise PORTAL_MAX_LOADS_PER_SECOND"
+                log.warning(line, wanted, seconds, settings.refresh_interval)
             state = WatchState(watches, clock, settings.hours, settings.zone)
             if settings.single_user:
                 await asyncio.to_thread(take_over_settings, settings, storage, state, chromes)
@@ -135,7 +139,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             marker = Marker(services, people.unreachable())
             marker.add_to(application)
 
-            report = partial(health_report.report, services, marker, poll, chromes.programs, room)
+            report = partial(health_report.report, services, marker, poll, chromes.programs, room, limits)
             stack.enter_context(reports.part(report))
             await stack.enter_async_context(running(application))
             poll.answered()

@@ -10,6 +10,7 @@ from core.machine import Room
 from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
+from portal.limits import PortalLimits
 from telegram_app.factory import PollingRequest
 
 LITTLE_DISK = 200 * 1024 * 1024
@@ -18,7 +19,12 @@ LAGGING = 1.0  # seconds by which the event loop is late
 
 
 async def report(
-    services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str], room: Room
+    services: Services,
+    marker: Marker,
+    poll: PollingRequest,
+    programs: Mapping[str, str],
+    room: Room,
+    limits: PortalLimits,
 ) -> PartHealth:
     """Return the marker's part of the report; ``programs`` are the paths of the programs that it needs, by name.
 
@@ -52,7 +58,14 @@ async def report(
         lacks = room.lacks(len(registry.active()) + waiting) or "raise MAX_ACTIVE_MONITORS"
         degraded.append(f"{waiting} monitors wait for a place: {lacks}")
     counts = {"monitors": len(registry.active()), "capacity": registry.capacity}
-    return PartHealth(failing, degraded, {**counts, "room": {**room.fits, "narrowest": room.narrowest}})
+    seconds = limits.interval(services.settings.refresh_interval, len(registry.active()))
+    if seconds > services.settings.refresh_interval:
+        degraded.append(f"each student is checked every {seconds:.0f} s only: raise PORTAL_MAX_LOADS_PER_SECOND")
+    return PartHealth(
+        failing,
+        degraded,
+        {**counts, "seconds_between_checks": seconds, "room": {**room.fits, "narrowest": room.narrowest}},
+    )
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:

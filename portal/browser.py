@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from core.settings import Settings
 from portal import driver
 from portal.errors import BrowserFailed
 from portal.grid import FILE, Grid
-from portal.limits import Pause
+from portal.limits import Line, Pause
 from portal.processes import end_processes, in_use
 
 log = logging.getLogger(__name__)
@@ -90,7 +89,7 @@ class Chromes:
     start_within: float = driver.START_TIMEOUT
 
     def __post_init__(self) -> None:
-        self._starting = threading.Semaphore(self.parallel_starts)
+        self._starting = Line(self.parallel_starts)
 
     @functools.cached_property
     def programs(self) -> dict[str, str]:
@@ -117,14 +116,10 @@ class Chromes:
 
     def open(self, name: str, pause: Pause) -> Browser:
         """Open a browser with this profile; waiting goes through ``pause``. Raises BrowserMissing, BrowserFailed."""
-        while not self._starting.acquire(blocking=False):
-            pause(0.1)
-        try:
+        with self._starting.place(pause):
             if self.grid is None:
                 return self._open_local(self.profiles / name, pause)
             return self._open_remote(self.grid, self.profiles / name)
-        finally:
-            self._starting.release()
 
     def _open_remote(self, grid: Grid, profile: Path) -> Browser:
         grid.end_kept(profile)  # it may hold the last place

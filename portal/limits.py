@@ -17,18 +17,66 @@ Pause = Callable[[float], None]
 
 # Seconds. A stopped Vaadin application never becomes idle again, so the wait for it needs a limit.
 READY_WITHIN, LONGEST = 15.0, 90.0
+_LOOK, _LONGEST_LOOK = 0.1, 2.0  # seconds between looks of a thread that waits in line
 _REQUESTS = 8  # of a page one after another: page, bootstrap, widget set, first state, form; and what files take
+
+
+class Line:
+    """A number of places; threads wait for one in the order in which they came.
+
+    A waiting thread has to execute commands meanwhile, so it looks instead of sleeping until it is woken: the further
+    back it stands, the more rarely.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: list[object] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def place(self, pause: Pause) -> Iterator[None]:
+        """Wait for a place and hold it."""
+        ticket = object()
+        with self._lock:
+            self._waiting.append(ticket)
+        try:
+            while (ahead := self._take(ticket)) is not None:
+                pause(min(_LOOK * (1 + ahead), _LONGEST_LOOK))
+        except BaseException:
+            with self._lock:
+                self._waiting.remove(ticket)
+            raise
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._free += 1
+
+    def _take(self, ticket: object) -> int | None:
+        """Take a place; where there is none, return how many are first in line."""
+        with self._lock:
+            at = self._waiting.index(ticket)
+            if at >= self._free:
+                return at - self._free
+            del self._waiting[at]
+            self._free -= 1
+            return None
 
 
 class PortalLimits:
     """The limits; thread-safe. Waiting goes through the caller's ``pause``, so that it can be interrupted."""
 
     def __init__(self, loads_per_second: float = 10, parallel_sign_ins: int = 3, clock: Clock | None = None) -> None:
+        self.loads_per_second = loads_per_second
         self._interval = 1 / loads_per_second
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._next_load = 0.0
-        self._sign_ins = threading.Semaphore(parallel_sign_ins)
+        self._sign_ins = Line(parallel_sign_ins)
+
+    def interval(self, wanted: float, monitors: int) -> float:
+        """Return the seconds between two checks of one monitor if so many run: the wanted ones, or more."""
+        return max(wanted, monitors / self.loads_per_second)
 
     def wait_for_load(self, pause: Pause) -> None:
         with self._lock:
@@ -41,13 +89,9 @@ class PortalLimits:
     @contextmanager
     def sign_in(self, pause: Pause) -> Iterator[None]:
         """Hold one of the sign-in places, and wait for a load too: the portal answers a sign-in with a reload."""
-        while not self._sign_ins.acquire(blocking=False):
-            pause(0.1)
-        try:
+        with self._sign_ins.place(pause):
             self.wait_for_load(pause)
             yield
-        finally:
-            self._sign_ins.release()
 
 
 @dataclass(eq=False)

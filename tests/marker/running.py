@@ -33,6 +33,7 @@ from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.lessons import Lesson
+from portal.limits import PortalLimits
 from storage import Storage, Student
 from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, StoredSteps, build_application, polling, running
@@ -234,7 +235,7 @@ class RunningMarker:
 
         async def look() -> PartHealth:
             await self._marker.outage.check()
-            return await health_report.report(self.services, self._marker, poll, {}, room)
+            return await health_report.report(self.services, self._marker, poll, {}, room, PortalLimits())
 
         return vars(asyncio.run_coroutine_threadsafe(look(), self._loop).result(timeout=PATIENCE))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.limits import PortalLimits
+from portal.limits import Line, PortalLimits
 from tests.fakes import FakeClock
 
 pytestmark = pytest.mark.unit
@@ -129,3 +129,48 @@ class TestSignIns:
             thread.join()
         assert done == 12
         assert most <= 3
+
+
+class TestLine:
+    def test_in_order(self) -> None:
+        """Places are taken in the order of arrival; who stands further back looks more rarely."""
+        line, order = Line(1), list[str]()
+        pauses: dict[str, list[float]] = {"second": [], "third": []}
+        free = threading.Event()
+
+        def wait(name: str) -> None:
+            def pause(seconds: float) -> None:
+                pauses[name].append(seconds)
+                if len(pauses[name]) == 1:
+                    arrived[name].set()
+                free.wait()
+
+            with line.place(pause):
+                order.append(name)
+
+        arrived = {name: threading.Event() for name in pauses}
+        with line.place(never):
+            threads = []
+            for name in pauses:
+                threads.append(threading.Thread(target=wait, args=(name,)))
+                threads[-1].start()
+                assert arrived[name].wait(30)
+        free.set()
+        for thread in threads:
+            thread.join(30)
+        assert order == ["second", "third"]
+        assert pauses["second"][0] < pauses["third"][0]
+
+    def test_who_leaves_the_line_holds_up_nobody(self) -> None:
+        """A thread that is interrupted while it waits leaves the line."""
+        line = Line(1)
+        with line.place(never), pytest.raises(Interrupted), line.place(interrupt):
+            raise AssertionError("the wait was not interrupted")
+        with line.place(never):
+            pass
+
+
+@pytest.mark.parametrize(("monitors", "seconds"), [(0, 20), (200, 20), (500, 50), (2000, 200)])
+def test_interval(monitors: int, seconds: float) -> None:
+    """With ten loads a second 200 students are checked every twenty seconds, more of them more rarely."""
+    assert PortalLimits(loads_per_second=10).interval(20, monitors) == seconds
