@@ -34,6 +34,7 @@ from classroom.store.documents import (
     sorting,
     stored,
 )
+from classroom.store.mongo_self_test import require_guarantees
 from classroom.store.schema import log_unbound
 from core.encryption import Cipher
 
@@ -193,6 +194,7 @@ class MongoConnection(Store):
         version = await self._version()
         for name, indexes in INDEXES.items():
             await self.collection(name).create_indexes(indexes)
+        await require_guarantees(self._database)
         schema = self.collection("schema")
         for number, migrate in enumerate(self._migrations[version - 1 :], version):
             await migrate(self._database)
