@@ -23,7 +23,7 @@ from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
 from sandbox.lms.world import OLDER
-from tests.e2e.people import Message, Person, Telegram
+from tests.e2e.people import Message, Person, Telegram, labels
 from tests.servers import in_thread
 from tests.waiting import PATIENCE
 
@@ -232,6 +232,18 @@ class Student(Person):
         self._telegram.call("/edit", bot=STUDENTS, person=self.number, message_id=message, location=location)
 
 
+def _newest_labels(messages: list[Message]) -> list[str]:
+    """Return the labels of the newest message of the bot with buttons."""
+    return next((labels(each) for each in reversed(messages) if each["from"] == "bot" and each.get("buttons")), [])
+
+
+def _is_board_of(message: Message, batches: tuple[str, ...]) -> bool:
+    """Say whether a message is the board of a session with just these batches."""
+    heading, _newline, rest = (message["text"] or "").partition("\nCode: ")
+    named = heading.rpartition("\n")[2].rpartition(": ")[2].split(", ")
+    return bool(rest) and sorted(named) == sorted(batches)
+
+
 class Teacher(Person):
     """A teacher in the chat with the teacher bot."""
 
@@ -264,7 +276,8 @@ class Teacher(Person):
         self.taps("Take Attendance")
         self.chooses(*batches)
         self.shares_place()
-        self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # the board of this session, not of an earlier one
+        # the board of this session, not of an earlier one; the bot lists the batches in its own order
+        self.waits("the board", lambda messages: any(_is_board_of(each, batches) for each in messages))
         return self.code()
 
     def chooses(self, *batches: str) -> None:
@@ -278,9 +291,18 @@ class Teacher(Person):
         if "Where is the class?" in self.waits("the batches or the place", question)["text"]:
             return
         for batch in batches:
+            self._turns_to(batch)
             self.taps(batch)
-            self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
+            self.waits(f"{batch} to be chosen", lambda messages: f"\u2713 {batch}" in _newest_labels(messages))  # noqa: B023
         self.taps("Next")
+
+    def _turns_to(self, batch: str) -> None:
+        """Turn the pages of the list until a batch is shown."""
+        turn = "Previous"
+        while batch not in (shown := self.waits("the batches", _newest_labels)):
+            turn = turn if turn in shown else "More"
+            self.taps(turn)
+            self.waits("another page", lambda messages: _newest_labels(messages) not in ([], shown))
 
     def saves_room(self, name: str) -> None:
         """Save the newest session's place under a name."""
