@@ -402,6 +402,8 @@ def test_one_of_two_is_no_outage(run: Run, telegram: Telegram, clock: SteppedClo
         ("CertificateRefused", "Sectigo DV R36", "certificate is not accepted: «Sectigo DV R36»", "certutil -A -n"),
         ("CertificateRefused", "net::ERR_CERT_DATE_INVALID", "(net::ERR_CERT_DATE_INVALID)", "Check the clock"),
         ("BrowserFailed", "", "a fault on our side", ""),
+        ("GridFailed", "", "a fault on our side", ""),
+        ("GridFull", "", "all places for a browser are taken", "Add a node to the Selenium Grid"),
     ],
 )
 def test_a_fault_of_the_installation(

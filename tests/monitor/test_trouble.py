@@ -6,11 +6,14 @@ from itertools import pairwise
 import pytest
 
 from lessons.events import Event, MonitorState, StatusEvent
+from lessons.schedule import GRID_PAUSE
 from portal.errors import (
     AccountBlocked,
     AccountLocked,
     BrowserFailed,
     BrowserMissing,
+    GridFailed,
+    GridFull,
     NotThePortal,
     PageChanged,
     PasswordExpired,
@@ -333,6 +336,14 @@ class TestBrowsers:
         scene.run(100)
         assert gaps(scene.portal.opened_at) == pytest.approx([1.7, 3.4, 6.8, 13.6], abs=0.1)
         assert scene.count(Event.TROUBLE) == 4
+        assert scene.count(Event.WATCHING) == 1
+
+    @pytest.mark.parametrize("error", [GridFull("all 4 places are taken"), GridFailed("it does not answer")])
+    def test_waits_for_a_place_on_the_grid(self, scene: Scene, error: GridFailed) -> None:
+        """What a Selenium Grid causes is tried again after a few seconds, however often; a place is used at once."""
+        scene.portal.opens.extend([error] * 50)
+        scene.run(300)
+        assert gaps(scene.portal.opened_at) == pytest.approx([GRID_PAUSE * 0.85] * 50, abs=0.1)
         assert scene.count(Event.WATCHING) == 1
 
     def test_fails_with_every_load(self, scene: Scene) -> None:
