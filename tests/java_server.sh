@@ -11,7 +11,7 @@ java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 built=target/built
 
 is_built() {
-    [[ -e $built && -z $(find pom.xml src -newer "$built" -print -quit) ]]
+    [[ -e $built && -z $(find pom.xml $(ls -d src 2>/dev/null) -newer "$built" -print -quit) ]]
 }
 
 build() {
