@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(table(results))
         return EX_UNAVAILABLE if any(each.state == FAILED for each in results) else 0
     logs.set_up(settings.log_level, settings.log_format)
+    for line in settings_module.misspelt_in_environment():
+        log.warning("%s", line)
     i18n.load()
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)

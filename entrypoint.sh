@@ -1,7 +1,10 @@
 #!/bin/sh
 # Gives the mounted folders to the bot's user, whoever owns them on the host, and continues as that user.
 set -eu
-export HEALTH_PORT="${HEALTH_PORT:-8081}"  # also if .env leaves it empty
+# Also if .env leaves it empty. In the container it listens on all interfaces: whether its port is published is up to
+# docker-compose.yml.
+export HEALTH_PORT="${HEALTH_PORT:-8081}"
+case "$HEALTH_PORT" in *:*) ;; *) HEALTH_PORT="0.0.0.0:$HEALTH_PORT" ;; esac
 if [ "$(id -u)" = 0 ]; then
     for folder in /app/data /app/secrets; do
         mkdir -p "$folder"
