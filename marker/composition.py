@@ -98,7 +98,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             room = machine.room(chromes.amounts)
             capacity = settings.max_active_monitors or room.count
             log.info("room for %d monitors; %s", capacity, room)
-            if lacks := room.lacks(max(settings.max_active_monitors or 0, len(storage.students()))):
+            if lacks := room.lacks(max(settings.max_active_monitors or 1, len(storage.students()))):
                 log.warning("%s", lacks)
             state = WatchState(watches, clock, settings.hours, settings.zone)
             if settings.single_user:
