@@ -22,7 +22,9 @@ COPY . .
 RUN useradd --create-home --uid 10001 attendance \
     && mkdir -p data secrets \
     && chown attendance:attendance data secrets \
-    && chmod 700 data secrets
+    && chmod 700 data secrets \
+    && chmod 1777 /home/attendance \
+    && ln -s /app/entrypoint.sh /usr/local/bin/check
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
