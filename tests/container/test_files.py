@@ -35,7 +35,7 @@ def service(name: str) -> dict[str, Any]:
 
 
 def test_rights() -> None:
-    """The root file system is read-only; all capabilities but the entry point's are dropped, and no port is published."""
+    """The root file system is read-only, only the entry point's capabilities are there, and no port is published."""
     bot = service("autoscraper")
     assert bot["read_only"] is True
     assert {each.split(":")[0] for each in bot["tmpfs"]} == {"/tmp", "/run", "/home/attendance"}
