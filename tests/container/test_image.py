@@ -155,7 +155,8 @@ def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> 
     installation.compose("stop")
     took = time.monotonic() - begun
     assert inside(installation.folder) == []
-    assert installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip() == "0"
+    code = installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip()
+    assert code == "0", installation.engine("logs", "--tail", "30", NAME)
     shown("stopped", f"{took:.1f} s, exit code 0, no process left")
 
     installation.compose("down")
