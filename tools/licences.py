@@ -27,11 +27,9 @@ def licence_of(package: str) -> str | None:
         return None
     written = (about.get("License-Expression") or about.get("License") or "").strip().split("\n")[0]
     classified = [each.split(" :: ")[-1] for each in about.get_all("Classifier") or [] if each.startswith("License ::")]
-    return (
-        written
-        if written and written not in ("Dual License", "BSD")
-        else " or ".join(classified) or written or "unknown"
-    )
+    if written in ("", "Dual License", "BSD"):  # the classifiers say more
+        return " or ".join(classified) or written or "unknown"
+    return written
 
 
 def listed(notice: str) -> dict[str, str]:
