@@ -34,6 +34,7 @@ VOLUME ["/app/data", "/app/secrets"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "core.health"]
 
-# The entry point starts as root only to give the mounted folders to the bot's user, and then becomes that user.
-ENTRYPOINT ["tini", "-g", "--", "/app/entrypoint.sh"]
+# The entry point starts as root only to give the mounted folders to the bot's user, and then becomes that user, with
+# tini as the init process.
+ENTRYPOINT ["/app/entrypoint.sh"]
 CMD ["python", "bot.py"]

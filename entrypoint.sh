@@ -7,6 +7,9 @@ set -eu
 export HEALTH_PORT="${HEALTH_PORT:-8081}"
 case "$HEALTH_PORT" in *:*) ;; *) HEALTH_PORT="0.0.0.0:$HEALTH_PORT" ;; esac
 [ "${0##*/}" != check ] || { cd /app; set -- python bot.py --check "$@"; }
+# The init process forwards signals and reaps Chrome's zombies. It is not root either: root without the capability KILL
+# can't signal the bot.
+[ $$ != 1 ] || set -- tini -g -- "$@"
 [ "$(id -u)" = 0 ] || exec "$@"
 user=$(stat -c %u:%g /app/data)
 [ "${user%%:*}" != 0 ] || user=$(id -u attendance):$(id -g attendance)
