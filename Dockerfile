@@ -22,7 +22,9 @@ COPY . .
 RUN useradd --create-home --uid 10001 attendance \
     && mkdir -p data secrets \
     && chown attendance:attendance data secrets \
-    && chmod 700 data secrets
+    && chmod 700 data secrets \
+    && chmod 1777 /home/attendance \
+    && ln -s /app/entrypoint.sh /usr/local/bin/check
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -32,6 +34,7 @@ VOLUME ["/app/data", "/app/secrets"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "core.health"]
 
-# The entry point starts as root only to give the mounted folders to the bot's user, and then becomes that user.
-ENTRYPOINT ["tini", "-g", "--", "/app/entrypoint.sh"]
+# The entry point starts as root only to give the mounted folders to the bot's user, and then becomes that user, with
+# tini as the init process.
+ENTRYPOINT ["/app/entrypoint.sh"]
 CMD ["python", "bot.py"]

@@ -21,7 +21,7 @@ from core import settings as settings_module
 from core.clock import SystemClock
 from core.encryption import EncryptionKeyError
 from core.json_file import DataDamaged, SchemaTooNew
-from core.machine import Machine
+from core.machine import Machine, save_memory
 from core.settings import Settings, SettingsError
 from core.sqlite import DatabaseError
 from marker import composition as marker
@@ -54,6 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(table(results))
         return EX_UNAVAILABLE if any(each.state == FAILED for each in results) else 0
     logs.set_up(settings.log_level, settings.log_format)
+    if too_small := save_memory():
+        return _refuse(too_small, EX_UNAVAILABLE)
+    for line in settings_module.misspelt_in_environment():
+        log.warning("%s", line)
     i18n.load()
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -94,7 +98,10 @@ async def _until_signal(settings: Settings) -> int:
 async def serve(settings: Settings) -> None:
     """Run the configured bots and /healthz until cancelled; raises what marker.serve and classroom.serve raise."""
     clock, reports, machine = SystemClock(), health.HealthReports(), Machine()
-    reserve_workers(settings, machine)  # before the marker counts its places
+    if faces_off := reserve_workers(settings, machine):  # before the marker counts its places
+        log.warning("%s", faces_off)
+        reports.add_permanent(faces_off)
+        settings = settings.model_copy(update={"face_engine": "none"})
     halves = [marker.serve(settings, clock, reports, machine)] if settings.telegram_bot_token is not None else []
     if settings.teacher_bot_token is not None:
         halves.append(classroom.serve(settings, clock, reports))

@@ -58,12 +58,19 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     return RekognitionEngine(_access(settings), local, clock)
 
 
-def reserve_workers(settings: Settings, machine: Machine) -> None:
-    """Reserve what the face workers take: either engine checks the challenge with them."""
+def reserve_workers(settings: Settings, machine: Machine) -> str:
+    """Reserve what the face workers take: either engine checks the challenge with them.
+
+    Returns why not even one of them fits, empty if one does: then the face check has to stay off.
+    """
     if settings.teacher_bot_token is not None and settings.face_engine != "none":
         from classroom.faces.local import workers
 
-        machine.reserve(FACE_WORKER, workers())
+        if not (count := workers()):
+            lacks = machine.room(FACE_WORKER).lacks(1, "face worker")
+            return f"the face check is off, the teacher confirms everybody: {lacks}"
+        machine.reserve(FACE_WORKER, count)
+    return ""
 
 
 def photos_of(settings: Settings) -> Photos:

@@ -10,7 +10,7 @@ from core.health import PartHealth, polling_state, spread
 from core.sqlite import DatabaseError
 
 STORE_ANSWERS_WITHIN = 2.0  # seconds; the client of /healthz waits for 4
-LAG_MEASURED_EVERY, LAGS_KEPT = 0.1, 600  # seconds between measurements, and how many are kept
+LAG_MEASURED_EVERY, LAGS_KEPT = 0.1, 600  # seconds between measurements, and how many are kept: a minute's
 
 
 async def measure_lags(lags: deque[int]) -> None:
@@ -23,7 +23,7 @@ async def measure_lags(lags: deque[int]) -> None:
 
 
 async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync: LmsSync | None = None) -> PartHealth:
-    """Return the state and the figures; of ``lags`` those since the last call."""
+    """Return the state and the figures; ``lags`` are the event loop's of the last minute."""
     failing, degraded = [], []
     for bot in bots:
         if bot is bots[0] and bot.side.outage is not None and bot.side.outage.trouble:
@@ -45,12 +45,10 @@ async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync
         return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
         return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
-    measured = list(lags)
-    lags.clear()
     counts = {
         "sessions": unfinished,
         "sheets_not_in_lms": unsent,
-        "loop_lags_ms": measured,
+        "loop_lag_ms": {**spread(lags), "max": max(lags, default=0)},
         "lms_seconds": spread(sync.seconds) if sync is not None else {},
         "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
     }

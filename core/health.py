@@ -1,5 +1,6 @@
 """/healthz: the health report of the process, for a container's health check and for operators."""
 
+import errno
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from core.settings import SettingsError
+from core.settings import HealthAddress, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +80,9 @@ def polling_state(answered_at: float | None, now: float | None = None) -> str:
 
 
 @asynccontextmanager
-async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
-    """Serve /healthz on ``port`` (None: off) with status 200 if the report is healthy, else 503.
-
-    It listens on all interfaces, since the operator decides whether the container's port is published; the report
-    contains no personal data.
-    """
-    if port is None:
+async def serving(at: HealthAddress | None, report: Report) -> AsyncIterator[None]:
+    """Serve /healthz (None: off) with status 200 if the report is healthy, else 503. It contains no personal data."""
+    if at is None:
         yield
         return
 
@@ -99,10 +96,12 @@ async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> As
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, at.host, at.port).start()
         except OSError as error:
-            raise SettingsError(f"HEALTH_PORT: got '{port}', wants a free port ({error.strerror})") from error
-        log.info("health: on port %d", port)
+            advice = "another program listens on it: end that one, or choose another port"
+            reason = advice if error.errno == errno.EADDRINUSE else error.strerror
+            raise SettingsError(f"HEALTH_PORT: got '{at.port}' on {at.host}, wants a free port ({reason})") from error
+        log.info("health: on port %d of %s", at.port, at.host)
         yield
     finally:
         await runner.cleanup()
@@ -110,9 +109,10 @@ async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> As
 
 def main() -> int:
     """The container's health check: request /healthz, print the report, return 0 if the bot is healthy."""
-    port = os.environ.get("HEALTH_PORT") or "8081"
+    host, _, port = (os.environ.get("HEALTH_PORT") or "8081").rpartition(":")
+    host = "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host  # noqa: S104
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=4) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}/healthz", timeout=4) as answer:
             print(answer.read().decode())
             return 0
     except urllib.error.HTTPError as error:  # 503: the report names the problem

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 # Libraries that log tokens (httpx: each URL) or typed passwords (selenium: each payload) at INFO or DEBUG.
@@ -25,11 +26,16 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _TextFormatter(logging.Formatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return datetime.fromtimestamp(record.created, UTC).astimezone().isoformat(timespec="milliseconds")
+
+
 def set_up(level: str, form: str) -> None:
     """Send all log lines to standard error; ``form`` is "text" or "json"."""
     handler = logging.StreamHandler()
     handler.setFormatter(
-        _JsonFormatter() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _JsonFormatter() if form == "json" else _TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:

@@ -1,8 +1,10 @@
 """One account of this machine or container for both halves: memory, processes and threads, open files."""
 
+import ctypes
 import os
 import resource
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,20 +16,30 @@ MOST_FILES = 65_536  # to which the limit on open files is raised
 _MB = 1024 * 1024
 _V1 = "limit_in_bytes", "usage_in_bytes", "total_inactive_file"  # of a cgroup's memory; version 2 has other names
 MEMORY, TASKS, FILES = "memory", "processes and threads", "open files"
+ADDRESSES, DATA = "address space", "data segments"  # of each single process
+_OF_A_PROCESS = {ADDRESSES: resource.RLIMIT_AS, DATA: resource.RLIMIT_DATA}
 _REMEDY = {
     MEMORY: "raise MEMORY_LIMIT (docker-compose.yml), or add memory",
     TASKS: "raise pids_limit (docker-compose.yml), TasksMax (systemd) or ulimit -u",
     FILES: "raise ulimit -n (nofile)",
+    ADDRESSES: "lift ulimit -v (LimitAS of systemd); MEMORY_LIMIT or MemoryMax bound memory better",
+    DATA: "raise ulimit -d (LimitDATA of systemd)",
 }
-Amounts = Mapping[str, int]  # by resource; memory in bytes, files of this process
+Amounts = Mapping[str, int]  # by resource; memory in bytes, files of this process, ADDRESSES and DATA of one process
 
 # For each student, with chromedriver. Measured on two cores after ten loads, with two open files of ours for each:
 # headless shell 121 MB and 54 threads, full Chrome 258 MB and 91; the portal's pages and more cores take more.
-HEADLESS_SHELL: Amounts = {MEMORY: 160 * _MB, TASKS: 80, FILES: 4}
-FULL_CHROME: Amounts = {MEMORY: 280 * _MB, TASKS: 120, FILES: 4}
+# Address space is reserved, not used: a renderer has 1,483,080 MB of it, with 273 MB of data.
+_PROCESS: Amounts = {ADDRESSES: 1_600_000 * _MB, DATA: 320 * _MB}
+HEADLESS_SHELL: Amounts = {MEMORY: 160 * _MB, TASKS: 80, FILES: 4, **_PROCESS}
+FULL_CHROME: Amounts = {MEMORY: 280 * _MB, TASKS: 120, FILES: 4, **_PROCESS}
 REMOTE_CHROME: Amounts = {MEMORY: 8 * _MB, TASKS: 2, FILES: 4}
-FACE_WORKER: Amounts = {MEMORY: 200 * _MB, TASKS: 8, FILES: 8}
+# A worker that examines a note: 117 MB, of which others share some; 699 MB of address space, 346 of data.
+FACE_WORKER: Amounts = {MEMORY: 200 * _MB, TASKS: 8, FILES: 8, ADDRESSES: 800 * _MB, DATA: 500 * _MB}
 _OURSELVES: Amounts = {MEMORY: 0, TASKS: 200, FILES: 400}  # worker threads, connections, databases
+_GROWTH: Amounts = {ADDRESSES: 220 * _MB, DATA: 220 * _MB}  # of this process after its start, with small stacks
+_SMALL_STACK = 1024 * 1024  # bytes for each thread
+_ARENA_MAX = -8  # the number of glibc's option for mallopt
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,10 @@ class Room:
         """How many monitors may run: at least one, so that the bot can be tried."""
         return max(1, self.fits[self.narrowest])
 
-    def lacks(self, wanted: int) -> str:
-        """Return one line that says why so many monitors do not fit, and what to change; empty if they do."""
-        line = f"no room for {wanted} monitors: {self}; {self.narrowest}: {_REMEDY[self.narrowest]}"
+    def lacks(self, wanted: int, of: str = "monitor") -> str:
+        """Return one line that says why so many do not fit, and what to change; empty if they do."""
+        number = f"{wanted} {of}{'s' if wanted != 1 else ''}"
+        line = f"no room for {number}: {self}; {self.narrowest}: {_REMEDY[self.narrowest]}"
         return line if wanted > self.fits[self.narrowest] else ""
 
     def __str__(self) -> str:
@@ -62,12 +75,43 @@ class Machine:
         self.reserve(_OURSELVES)
 
     def reserve(self, amounts: Amounts, count: int = 1) -> None:
-        for name, amount in amounts.items():
-            self.free[name] -= count * amount
+        for name in self.free:
+            self.free[name] -= count * amounts[name]
+
+    def fitting(self, amounts: Amounts) -> int:
+        """Return how many processes fit that take so much each."""
+        return min(self.room(amounts).fits.values())
 
     def room(self, monitor: Amounts) -> Room:
         """Return how many monitors fit that take so much each."""
-        return Room({name: max(0, self.free[name] // amount) for name, amount in monitor.items()})
+        too_small = {name: 0 for name, limit in _process_limits() if name in monitor and limit < monitor[name]}
+        return Room({name: max(0, free // monitor[name]) for name, free in self.free.items()} | too_small)
+
+
+def save_memory() -> str:
+    """Make do with little under a limit on this process's memory; return why it is too small, empty if it is not.
+
+    Each thread's stack and each of malloc's arenas would reserve 8 and 64 MB, until no thread can be started.
+    """
+    limits = dict(_process_limits())
+    if limits:
+        threading.stack_size(_SMALL_STACK)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+    memory = psutil.Process().memory_info()
+    for name, limit in limits.items():
+        left = limit - (memory.vms if name == ADDRESSES else memory.data)
+        if left < _GROWTH[name]:
+            needed = (limit - left + _GROWTH[name]) // _MB
+            return f"{name}: limited to {limit // _MB} MB, the bot alone needs {needed}; {_REMEDY[name]}"
+    return ""
+
+
+def _process_limits() -> Iterator[tuple[str, int]]:
+    """Yield the limits on the memory of each single process, in bytes."""
+    for name, number in _OF_A_PROCESS.items():
+        if (limit := resource.getrlimit(number)[0]) != resource.RLIM_INFINITY:
+            yield name, limit
 
 
 def _free_memory(root: Path) -> int:

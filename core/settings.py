@@ -3,39 +3,26 @@
 For each secret NAME the setting NAME_FILE may name a file with its value, as Docker and Kubernetes provide secrets.
 """
 
-import io
-import os
 import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
 
+from core import environment
 from core.active_hours import ActiveHours, parse_hours
+from core.environment import ROOT, SettingsError, environment_file, home
 
-
-def home(module: Path) -> Path:
-    """Return the folder for .env, data and secrets: the project's in a checkout, the working directory if installed."""
-    folders = (folder for folder in module.parents[:2] if folder.name not in ("site-packages", "dist-packages"))
-    return next((folder for folder in folders if (folder / "pyproject.toml").is_file()), Path.cwd())
-
-
-ROOT = home(Path(__file__).resolve())
+__all__ = ["ROOT", "Settings", "SettingsError", "environment_file", "home"]
 
 SHORTEST_CODE = 15  # seconds that a person needs to read a code from the screen and type it
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 BOT_TOKENS = ("telegram_bot_token", "teacher_bot_token", "student_bot_token")
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid (permanent: the operator must change it). The text is one line."""
 
 
 def _split(value: Any) -> Any:
@@ -94,7 +81,7 @@ def _check_secret_address(value: SecretStr | None, info: ValidationInfo) -> Secr
 
 def _check_sign_in(value: str | None, info: ValidationInfo) -> str | None:
     """The LMS needs both addresses, and those of its other sign-in calls are derived from this one."""
-    if (value is None) != (info.data.get("base_url") is None):
+    if "base_url" in info.data and (value is None) != (info.data["base_url"] is None):
         raise ValueError("BASE_URL and JWT_LOGIN_ENDPOINT go together")
     if value is not None and not urlsplit(value).path.endswith("/login"):
         raise ValueError("not the address of a sign-in")
@@ -118,32 +105,19 @@ _Days = tuple[Annotated[str, Field(pattern=r"^\d\d-\d\d$"), _day], ...]
 _Path = Annotated[Path, AfterValidator(lambda path: ROOT / path)]
 
 
-def environment_file() -> Path | None:
-    """Return the .env file to read: ENV_FILE if it is set (empty: no file), else the one in ROOT."""
-    if (named := os.environ.get("ENV_FILE")) is None:
-        return ROOT / ".env"
-    return Path(named) if named else None
+class HealthAddress(NamedTuple):
+    """Where /healthz listens."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment's non-empty variables by upper-case name."""
-    return {name.upper(): value for name, value in os.environ.items() if value}
-
-
-def _given() -> dict[str, str]:
-    """Return the non-empty values of .env and the environment by upper-case name."""
-    path = environment_file()
-    try:
-        text = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
-    except (OSError, UnicodeDecodeError):  # `from None`: the cause contains the file's bytes
-        raise SettingsError(f"'{path}': got a file that can't be read, wants text in UTF-8") from None
-    broken = next((binding for binding in parse_stream(io.StringIO(text)) if binding.error), None)
-    if broken is not None:  # never read as "not set": a mistyped token must not start the sandbox
-        raise SettingsError(
-            f"'{path}', line {broken.original.line}: can't be read; look for a quote that is not closed"
-        )
-    in_file = dotenv_values(stream=io.StringIO(text))
-    return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
+def _health_address(value: Any) -> Any:
+    """Split `HOST:PORT`; a port alone listens on this machine only."""
+    if not isinstance(value, str):
+        return value
+    host, _, port = value.rpartition(":")
+    return (host.strip("[]") or "127.0.0.1", int(port))
 
 
 class Settings(BaseModel):
@@ -245,7 +219,9 @@ class Settings(BaseModel):
     )
     retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
 
-    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")
+    health_port: Annotated[HealthAddress | None, BeforeValidator(_health_address)] = Field(
+        None, description="a port, 1 to 65535, or ADDRESS:PORT to be reached from elsewhere; empty: off"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["text", "json"] = Field("text", description="text or json")
 
@@ -262,74 +238,86 @@ class Settings(BaseModel):
         return ZoneInfo(self.timezone)
 
 
-def _with_secret_files(given: dict[str, str]) -> dict[str, str]:
-    """Add the content of NAME_FILE for each secret NAME that is not in the environment."""
-    for name, field in Settings.model_fields.items():
-        variable, path = f"{name}_file".upper(), given.get(f"{name}_file".upper())
-        if not _is_secret(field) or not path or name == "encryption_key" or name.upper() in _environment():
-            continue
-        try:
-            given[name.upper()] = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
-        except UnicodeDecodeError:  # `from None`: the cause contains the secret's bytes
-            raise SettingsError(f"{variable}: got '{path}', wants a file of text") from None
-    return given
-
-
 def _is_secret(field: FieldInfo) -> bool:
     return field.annotation in (SecretStr, SecretStr | None)
+
+
+_SECRETS = [name.upper() for name, field in Settings.model_fields.items() if _is_secret(field)]
+_NAMES = [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in _SECRETS] + ["ENV_FILE"]
 
 
 def load() -> Settings:
     """Read and validate the settings.
 
-    A SettingsError names the setting, the value it got (unless it is a secret) and what is valid.
+    The lines of a SettingsError name each invalid setting, the value it got (unless it is a secret) and what is valid.
     """
-    try:
-        return Settings.model_validate({name.lower(): value for name, value in _with_secret_files(_given()).items()})
-    except ValidationError as error:
-        raise SettingsError(_line(error)) from None  # the cause contains the values, with secrets
+    return _load(lambda values: [])
 
 
 def load_for_bot() -> Settings:
     """Read the settings and require those of the marker, the classroom, or both. Raises SettingsError."""
-    settings = load()
-    if not (settings.telegram_bot_token or settings.teacher_bot_token or settings.student_bot_token):
-        raise SettingsError(_missing("telegram_bot_token"))
-    if settings.telegram_bot_token is not None and not settings.admin_telegram_id:
-        raise SettingsError(_missing("admin_telegram_id"))
-    if settings.single_user:
-        for name in ("telegram_bot_token", "kbtu_username", "kbtu_password"):
-            if getattr(settings, name) is None:
-                raise SettingsError(f"{_missing(name)}, since SINGLE_USER is on")
-        if (admins := len(settings.admin_telegram_id)) != 1:
-            raise SettingsError(f"ADMIN_TELEGRAM_ID: got {admins} IDs, wants exactly one, since SINGLE_USER is on")
-    for name, other in (("teacher", "student"), ("student", "teacher")):
-        if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
-            raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")
-    seen: dict[str, str] = {}  # two bots with one token would receive each other's updates
-    for name in BOT_TOKENS:
-        token = getattr(settings, name)
-        if token is not None and (first := seen.setdefault(token.get_secret_value(), name)) != name:
-            raise SettingsError(f"{name.upper()}: got the token of {first.upper()}, wants a different one")
+    return _load(_missing_for_bot)
+
+
+def misspelt_in_environment() -> list[str]:
+    """Return a line for each variable that is probably meant as a setting. It may be another program's: no error."""
+    return environment.misspelt(environment.from_environment(), _NAMES)
+
+
+def _load(missing: Callable[[dict[str, str]], list[str]]) -> Settings:
+    values = environment.given()
+    # ENCRYPTION_KEY_FILE is a setting itself: the file may still have to be made
+    mistakes = environment.add_secret_files(values, [name for name in _SECRETS if name != "ENCRYPTION_KEY"])
+    mistakes += environment.misspelt(environment.from_file(), _NAMES)
+    settings = None
+    try:
+        settings = Settings.model_validate({name.lower(): value for name, value in values.items()})
+    except ValidationError as error:
+        invalid = dict.fromkeys(str(each["loc"][0]).lower() for each in error.errors(include_url=False))
+        mistakes += [_invalid(name, values) for name in invalid]
+    mistakes += missing(values)
+    if settings is None or mistakes:
+        raise SettingsError("\n".join(mistakes))  # without a cause: it contains the values, with secrets
     return settings
+
+
+def _missing_for_bot(values: dict[str, str]) -> list[str]:
+    """Return a line for each setting that the bots still need."""
+    given = {name for name in Settings.model_fields if name.upper() in values or f"{name}_file".upper() in values}
+    lines = []
+    is_single = values.get("SINGLE_USER", "").lower() in ("1", "true", "yes", "on", "t", "y")
+    for name in ("telegram_bot_token", "kbtu_username", "kbtu_password") if is_single else ():
+        if name not in given:
+            lines.append(f"{_missing(name)}, since SINGLE_USER is on")
+    if not is_single and given.isdisjoint(BOT_TOKENS):
+        lines.append(_missing("telegram_bot_token"))
+    admins = _split(values.get("ADMIN_TELEGRAM_ID", ""))
+    if not admins and (is_single or "telegram_bot_token" in given or given.isdisjoint(BOT_TOKENS)):
+        lines.append(_missing("admin_telegram_id"))
+    elif is_single and len(admins) != 1:
+        lines.append(f"ADMIN_TELEGRAM_ID: got {len(admins)} IDs, wants exactly one, since SINGLE_USER is on")
+    for name, other in (("teacher", "student"), ("student", "teacher")):
+        if f"{name}_bot_token" in given and f"{other}_bot_token" not in given:
+            lines.append(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")
+    seen: dict[str, str] = {}  # two bots with one token would receive each other's updates
+    for name in (each.upper() for each in BOT_TOKENS if each.upper() in values):
+        if (first := seen.setdefault(values[name], name)) != name:
+            lines.append(f"{name}: got the token of {first}, wants a different one")
+    return lines
 
 
 def bot_is_configured() -> bool:
     """Return whether any bot token is set, valid or not: a mistyped token must never start the sandbox."""
-    given = _given()
-    return any(given.get(f"{name.upper()}{suffix}") for name in BOT_TOKENS for suffix in ("", "_FILE"))
+    values = environment.given()
+    return any(values.get(f"{name.upper()}{suffix}") for name in BOT_TOKENS for suffix in ("", "_FILE"))
 
 
 def _missing(field: str) -> str:
     return f"{field.upper()}: got nothing, wants {Settings.model_fields[field].description}"
 
 
-def _line(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    name = str(problem["loc"][0]).lower()
+def _invalid(name: str, values: dict[str, str]) -> str:
     field = Settings.model_fields[name]
-    given = " ".join((_given().get(name.upper()) or "").split())
-    got = "a value that is not shown here" if _is_secret(field) else f"'{given}'"
+    value = " ".join((values.get(name.upper()) or "").split())
+    got = "a value that is not shown here" if _is_secret(field) else f"'{value}'"
     return f"{name.upper()}: got {got}, wants {field.description}"

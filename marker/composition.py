@@ -101,7 +101,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             if chromes.grid is not None:
                 with suppress(BrowserFailed):  # the monitors wait for it
                     log.info("the Selenium Grid: %s", await asyncio.to_thread(chromes.grid.places))
-            if lacks := room.lacks(max(settings.max_active_monitors or 0, len(storage.students()))):
+            if lacks := room.lacks(max(settings.max_active_monitors or 1, len(storage.students()))):
                 log.warning("%s", lacks)
             wanted = min(capacity, len(storage.students()))
             if (seconds := limits.interval(settings.refresh_interval, wanted)) > settings.refresh_interval:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from sandbox.bot_process import BotProcess
 from sandbox.cast import Role
+from sandbox.guard import orders_as_json
 from sandbox.portal.server import PortalSimulator
 from sandbox.serving import serving
 from sandbox.telegram.server import TelegramSimulator
@@ -59,7 +60,7 @@ class PageServer:
 
     def application(self) -> web.Application:
         """All routes of the page's port."""
-        app = web.Application()
+        app = web.Application(middlewares=[orders_as_json])
         app.router.add_get("/", self._index)
         app.router.add_static("/page", _FOLDER)
         app.router.add_get("/api/sandbox", self._sandbox)
@@ -73,7 +74,7 @@ class PageServer:
     def serving(self, host: str, port: int) -> AbstractAsyncContextManager[str]:
         """Serve inside a `with` block; yields the URL. Port 0 picks a free one."""
         # Handlers of closed connections are cancelled, which ends their long polls.
-        return serving(self.application(), host, port, handler_cancellation=True, shutdown_timeout=1.0)
+        return serving(self.application(), host, port, has_pages=True, handler_cancellation=True, shutdown_timeout=1.0)
 
     async def _index(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(_FOLDER / "index.html")

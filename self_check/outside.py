@@ -78,15 +78,15 @@ def _call(settings: Settings, setting: str, method: Callable[[Bot], Awaitable[An
 def check_machine(settings: Settings) -> Result:
     """Report how many monitors fit, by resource, and the free disk space."""
     machine, amounts = Machine(), HEADLESS_SHELL
-    reserve_workers(settings, machine)
+    faces_off = reserve_workers(settings, machine)
     with suppress(BrowserMissing):  # a check of its own
         amounts = configured(settings, settings.data_dir).amounts
     room, wanted = machine.room(amounts), settings.max_active_monitors or 0
     existing = next(parent for parent in (settings.data_dir, *settings.data_dir.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     detail = f"room for {wanted or room.count} monitors ({room}), {free // 2**20} MB of disk free"
-    if lacks := room.lacks(wanted):
-        return Result("machine", WARNING, f"{detail}\n{lacks}")
+    if lacks := [line for line in (room.lacks(max(wanted, 1)), faces_off) if line]:
+        return Result("machine", WARNING, "\n".join([detail, *lacks]))
     return Result("machine", OK if free > MIN_FREE_DISK else WARNING, detail)
 
 

@@ -10,16 +10,17 @@ from functools import partial
 
 from classroom.lms import LmsError
 from core.json_file import DataDamaged, SchemaTooNew
-from core.settings import BOT_TOKENS, Settings
+from core.settings import BOT_TOKENS, Settings, misspelt_in_environment
 from portal.errors import PortalError
-from self_check import FAILED, OK, Result, data, outside
+from self_check import FAILED, OK, WARNING, Result, data, outside
 from storage import StorageUnavailable
 
 
 def check(settings: Settings) -> list[Result]:
     """Run all checks that the settings need; a failed one does not stop the others."""
     whose = f", for {settings.kbtu_username} alone" if settings.single_user else ""
-    results = [Result("settings", OK, f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}{whose}")]
+    read, doubtful = f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}{whose}", misspelt_in_environment()
+    results = [Result("settings", WARNING if doubtful else OK, "\n".join([read, *doubtful]))]
     for subject, run in _checks(settings):
         try:
             results.append(run(settings))

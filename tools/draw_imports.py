@@ -58,4 +58,4 @@ if __name__ == "__main__":
     if "--write" in sys.argv:
         DOCUMENT.write_text(renewed(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
     else:
-        print(drawing())  # noqa: T201
+        print(drawing())

@@ -6,6 +6,7 @@ fails alone: the other notes go on with another worker.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from classroom.domain.face_policy import Examined, Motion
 from classroom.faces import FaceError, FaceRefused, FaceUnavailable
+from core.machine import FACE_WORKER, Machine
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +29,11 @@ STUCK_AFTER = 10.0  # more seconds, in which the pool should end the worker itse
 END_WITHIN = 3.0  # seconds for workers that examine a note
 
 
+@functools.cache  # the first answer counts: later the workers themselves have taken memory
 def workers() -> int:
-    """Return the number of worker processes: four fifths of the available cores, at least one."""
+    """Return the number of worker processes: four fifths of the available cores, fewer if not so many fit; or 0."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(SHARE * cores))
+    return min(max(1, int(SHARE * cores)), Machine().fitting(FACE_WORKER))
 
 
 class LocalEngine:

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.guard import orders_as_json
 from sandbox.lms.attendance import Attendance
 from sandbox.lms.calls import BEFORE, LmsAnswer, RefusedCall, bearer_of, body_of, check_headers, text_of
 from sandbox.lms.control import control_routes, errors_as_json
@@ -61,7 +62,7 @@ class LmsSimulator:
 
     def control_application(self) -> web.Application:
         """The control routes alone, to be mounted with `add_subapp` under another prefix."""
-        app = web.Application(middlewares=[errors_as_json])
+        app = web.Application(middlewares=[errors_as_json, orders_as_json])
         app.add_routes(control_routes(self.world))
         return app
 

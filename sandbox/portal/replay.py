@@ -110,7 +110,7 @@ class Replay:
 
     def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """Serve inside a `with` block; yields the URL without a path."""
-        return serving(self.application(), host, port, shutdown_timeout=1.0)
+        return serving(self.application(), host, port, has_pages=True, shutdown_timeout=1.0)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         name = request.cookies.get("JSESSIONID", "")

@@ -19,6 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.guard import orders_as_json
 from sandbox.portal.behaviour import FOREIGN_PAGES, PortalBehaviour
 from sandbox.portal.control import control_routes, errors_as_json
 from sandbox.portal.events import BadMessage, PortalLogic
@@ -93,13 +94,13 @@ class PortalSimulator:
 
     def control_application(self) -> web.Application:
         """The control routes alone, to be mounted with `add_subapp` under another prefix."""
-        app = web.Application(middlewares=[errors_as_json, self._settle_first])
+        app = web.Application(middlewares=[errors_as_json, orders_as_json, self._settle_first])
         app.add_routes(control_routes(self))
         return app
 
     def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """Serve inside a `with` block; yields the URL without a path. Port 0 picks a free one."""
-        return serving(self.application(), host, port, shutdown_timeout=1.0)
+        return serving(self.application(), host, port, has_pages=True, shutdown_timeout=1.0)
 
     def change_behaviour(self, changes: Mapping[str, Any]) -> None:
         """Change the behaviour; ValueError for an unknown name or a wrong value."""

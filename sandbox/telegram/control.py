@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.guard import orders_as_json
 from sandbox.telegram import people
 from sandbox.telegram.errors import ControlError
 from sandbox.telegram.faults import KINDS, Fault
@@ -108,7 +109,7 @@ class Control:
 
     def application(self) -> web.Application:
         """The routes, which can be mounted under any prefix."""
-        app = web.Application(middlewares=[_errors_as_json], client_max_size=100 * 1024 * 1024)
+        app = web.Application(middlewares=[_errors_as_json, orders_as_json], client_max_size=100 * 1024 * 1024)
         app.router.add_post("/reset", self.reset)
         app.router.add_post("/bots", self.add_bot)
         app.router.add_post("/people", self.add_person)

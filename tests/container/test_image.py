@@ -28,6 +28,9 @@ NAME = "attendance-under-test"  # used instead, so that a bot running on this ma
 SERVICE = "autoscraper"
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 MEMORY, PROCESSES = 4 * 2**30, 16384  # the limits in docker-compose.yml
+OPERATOR = 4242  # a user of the host
+# The entry point's: CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID.
+ALLOWED = sum(1 << number for number in (0, 1, 3, 6, 7))
 
 
 class Installation:
@@ -140,9 +143,9 @@ def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> 
     shown("a student registered, watched and marked")
 
     check_from_outside(installation)
-    table = installation.compose("exec", "-T", SERVICE, "gosu", "attendance", "python", "bot.py", "--check")
+    table = installation.compose("exec", "-T", SERVICE, "check")
     assert "FAILED" not in table
-    shown("python bot.py --check", *table.strip().splitlines())
+    shown("docker compose exec autoscraper check", *table.strip().splitlines())
     ready = "from classroom.faces import examining; examining.prepare(); print('loaded')"
     models = installation.compose("exec", "-T", SERVICE, "gosu", "attendance", "python", "-c", ready)
     assert models.strip() == "loaded"
@@ -152,7 +155,8 @@ def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> 
     installation.compose("stop")
     took = time.monotonic() - begun
     assert inside(installation.folder) == []
-    assert installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip() == "0"
+    code = installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip()
+    assert code == "0", installation.engine("logs", "--tail", "30", NAME)
     shown("stopped", f"{took:.1f} s, exit code 0, no process left")
 
     installation.compose("down")
@@ -166,6 +170,22 @@ def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> 
 
     installation.compose("down")
     assert inside(installation.folder) == []
+    belongs_to_the_operator(installation)
+
+
+def belongs_to_the_operator(installation: Installation) -> None:
+    """Folders that belong to a person of the host make the bot run as that person, who can add rosters."""
+    for folder in ("data", "secrets"):
+        os.chown(installation.folder / folder, OPERATOR, OPERATOR)
+    installation.up()
+    data = installation.folder / "data"
+    assert {user_of(process) for process in inside(installation.folder)} == {OPERATOR}
+    assert {file.lstat().st_uid for file in data.rglob("*")} == {OPERATOR}
+    installation.compose("exec", "-T", SERVICE, "check")
+    added = ["touch", str(data / "rosters.csv"), str(data / "students.json")]
+    subprocess.run(added, check=True, user=OPERATOR, group=OPERATOR, extra_groups=[])
+    installation.compose("down")
+    shown("the folders given to another user of the host", f"everything runs as uid {OPERATOR}, who can add files")
 
 
 def registered(telegram: Telegram) -> Person:
@@ -198,6 +218,20 @@ def check_from_outside(installation: Installation) -> None:
         found = (installation.folder / file).stat()
         assert (found.st_uid, oct(found.st_mode & 0o777)) == (user, "0o600"), file
     shown("not root", f"{len(processes)} processes and all files of uid {user}; files 0600")
+    # Chrome's sandbox has capabilities in a user namespace of its own, which are none outside of it
+    (own_users,) = {Path(f"/proc/{each.pid}/ns/user").readlink() for each in processes if "python" in each.name()}
+    for process in processes:
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+        if Path(f"/proc/{process.pid}/ns/user").readlink() == own_users:
+            assert [int(status[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Amb")] == [0, 0, 0, 0], process
+            assert int(status["CapBnd"], 16) & ~ALLOWED == 0, process
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), process
+    shown("no capability, no new privileges, system calls filtered")
+    for folder, writable in (("/app", False), ("/usr/local/bin", False), ("/etc", False), ("/tmp", True)):
+        tried = f"touch {folder}/tried 2>/dev/null && echo written || echo refused"
+        answer = installation.compose("exec", "-T", SERVICE, "sh", "-c", tried)
+        assert answer.strip() == ("written" if writable else "refused"), folder
+    shown("the image's files can't be changed, /tmp can")
     pid = int(installation.engine("inspect", "--format", "{{.State.Pid}}", NAME))
     for what, wanted, limit in (
         ("memory", MEMORY, cgroup_limit(pid, "memory", "memory.limit_in_bytes", "memory.max")),

@@ -1,8 +1,12 @@
 """The health report: what is healthy, degraded and failing."""
 
+import socket
+
+import psutil
 import pytest
 
 from core.health import SILENCE, HealthReports, PartHealth, polling_state, serving
+from core.settings import HealthAddress, SettingsError
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +35,20 @@ async def test_off() -> None:
 
     async with serving(None, report):
         pass
+
+
+async def test_listens_here_alone_and_names_a_taken_port() -> None:
+    """It listens on the given address; a taken port is an error that says what to do."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        at = HealthAddress("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(SettingsError, match=rf"^HEALTH_PORT: got '{at.port}' on 127.0.0.1, .*choose another port"):
+            async with serving(at, HealthReports().report):
+                pass
+    async with serving(at, HealthReports().report):
+        listening = [each.laddr for each in psutil.Process().net_connections("tcp") if each.status == "LISTEN"]
+        assert at in [tuple(each) for each in listening]
 
 
 class TestHealthReports:

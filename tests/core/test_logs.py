@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -36,6 +37,9 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("monitor").info("monitor %d: started", 5)
     (line,) = lines(capsys)
     assert line.endswith(" INFO monitor: monitor 5: started")
+    at = datetime.fromisoformat(line.split()[0])
+    assert at.utcoffset() is not None
+    assert abs((datetime.now(UTC) - at).total_seconds()) < 60
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """What is left of the machine for monitors: within cgroups of both versions, the kernel's limits, and open files."""
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import psutil
 import pytest
 
 from core.machine import FACE_WORKER, FILES, FULL_CHROME, HEADLESS_SHELL, MEMORY, TASKS, Machine, Room
+from tests.children import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -150,3 +153,45 @@ def test_no_room_at_all(tmp_path: Path) -> None:
     room = Machine(tmp_path).room(HEADLESS_SHELL)
     assert (room.count, room.fits[TASKS], room.lacks(0)) == (1, 0, "")
     assert "processes and threads for 0" in room.lacks(1)
+
+
+class TestLimitsOfOneProcess:
+    """`ulimit -v` and `ulimit -d`, in a process of their own."""
+
+    ASKS = (
+        "import resource, sys, threading\n"
+        "resource.setrlimit(getattr(resource, sys.argv[1]), (int(sys.argv[2]) << 20,) * 2)\n"
+        "from core.machine import FACE_WORKER, HEADLESS_SHELL, Machine, save_memory\n"
+        "print(save_memory())\n"
+        "room = Machine().room(HEADLESS_SHELL)\n"
+        "print(room.lacks(1))\n"
+        "print(Machine().fitting(FACE_WORKER))\n"
+        "threads = [threading.Thread(target=threading.Event().wait, daemon=True) for _ in range(60)]\n"
+        "[each.start() for each in threads]\n"
+    )
+
+    def lines(self, limit: str, megabytes: int) -> list[str]:
+        command = [sys.executable, "-c", self.ASKS, limit, str(megabytes)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    @pytest.mark.parametrize(
+        ("limit", "megabytes", "too_small"),
+        [("RLIMIT_AS", 683, "address space"), ("RLIMIT_DATA", 300, "data segments")],
+    )
+    def test_neither_chrome_nor_faces(self, limit: str, megabytes: int, too_small: str) -> None:
+        """Where no Chrome and no face worker could start, that is said; the bot's own threads can still be started."""
+        alone, monitors, face_workers = self.lines(limit, megabytes)
+        assert alone == ""
+        assert f"{too_small} for 0; {too_small}: " in monitors
+        assert "ulimit" in monitors
+        assert face_workers == "0"
+
+    def test_enough(self) -> None:
+        """A limit that Chrome and face workers fit in takes nothing away."""
+        alone, monitors, face_workers = self.lines("RLIMIT_DATA", 1000)
+        assert (alone, monitors) == ("", "")
+        assert int(face_workers) > 0
+
+    def test_not_even_the_bot(self) -> None:
+        """A limit that the bot itself can't work in is named, with what it needs."""
+        assert self.lines("RLIMIT_AS", 200)[0].startswith("address space: limited to 200 MB, the bot alone needs ")

@@ -83,7 +83,7 @@ class TestReading:
         assert loaded.telegram_bot_token is not None
         assert loaded.telegram_bot_token.get_secret_value() == TOKEN
         assert loaded.admin_telegram_id == (11, 22, 33)
-        assert (loaded.refresh_interval, loaded.data_dir, loaded.health_port) == (7.5, tmp_path, 8081)
+        assert (loaded.refresh_interval, loaded.data_dir, loaded.health_port) == (7.5, tmp_path, ("127.0.0.1", 8081))
 
     def test_empty_is_unset(self, environment: pytest.MonkeyPatch) -> None:
         """An empty value means unset, since compose files and .env.example contain empty values."""
@@ -117,7 +117,7 @@ class TestReading:
         dotenv.write_text("REFRESH_INTERVAL=30\nHEALTH_PORT=9000\n")
         environment.setenv("REFRESH_INTERVAL", "40")
         environment.setenv("HEALTH_PORT", "")
-        assert (settings.load().refresh_interval, settings.load().health_port) == (40, 9000)
+        assert (settings.load().refresh_interval, settings.load().health_port) == (40, ("127.0.0.1", 9000))
 
     def test_project_folder(self, environment: pytest.MonkeyPatch) -> None:
         """Relative paths start at the project's folder, wherever the process was started."""
@@ -128,7 +128,7 @@ class TestReading:
 
     def test_admin_and_token_are_required(self, environment: pytest.MonkeyPatch) -> None:
         """A missing token or admin raises an error that names the setting."""
-        with pytest.raises(SettingsError, match=r"^TELEGRAM_BOT_TOKEN: got nothing, wants .*@BotFather.*$"):
+        with pytest.raises(SettingsError, match=r"(?m)^TELEGRAM_BOT_TOKEN: got nothing, wants .*@BotFather.*$"):
             settings.load_for_bot()
         environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
         with pytest.raises(SettingsError, match=r"^ADMIN_TELEGRAM_ID: got nothing, wants .*numeric.*$"):
@@ -159,7 +159,7 @@ class TestReading:
             ("KBTU_USERNAME", "a_student"),
             ("KBTU_PASSWORD", SECRET),
         ):
-            with pytest.raises(SettingsError, match=f"^{name}: got nothing, wants .*$"):
+            with pytest.raises(SettingsError, match=f"(?m)^{name}: got nothing, wants .*$"):
                 settings.load_for_bot()
             environment.setenv(name, value)
         with pytest.raises(SettingsError, match=r"^ADMIN_TELEGRAM_ID: got 2 IDs, wants exactly one, since SINGLE_USER"):
@@ -217,6 +217,8 @@ class TestWrongValues:
             ("OPERATOR_CONTACT", "x" * 201, "up to 200 characters"),
             ("HEALTH_PORT", "0", "1 to 65535"),
             ("HEALTH_PORT", "65536", "1 to 65535"),
+            ("HEALTH_PORT", "0.0.0.0:x", "1 to 65535"),
+            ("HEALTH_PORT", "0.0.0.0:0", "1 to 65535"),
             ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
             ("LOG_FORMAT", "xml", "text or json"),
         ],
@@ -257,6 +259,117 @@ class TestWrongValues:
             line = refusal_if_any()
         assert line is None or line.startswith(f"{name}: got ")
         assert line is None or len(line.splitlines()) == 1
+
+
+class TestSeveralMistakes:
+    def test_all_at_once(self, environment: pytest.MonkeyPatch, dotenv: Path, tmp_path: Path) -> None:
+        """Invalid, missing, unreadable and misspelt settings are all in one error, a line each."""
+        dotenv.write_text("REFRESH_INTERVALL=5\nTIMEZONE=Almaty\n")
+        environment.setenv("REFRESH_INTERVAL", "often")
+        environment.setenv("TEACHER_BOT_TOKEN", TOKEN)
+        environment.setenv("KBTU_PASSWORD_FILE", str(tmp_path / "nowhere"))
+        with pytest.raises(SettingsError) as refused:
+            settings.load_for_bot()
+        assert sorted(line.split(",")[0] for line in str(refused.value).splitlines()) == [
+            f"KBTU_PASSWORD_FILE: got '{tmp_path / 'nowhere'}'",
+            "REFRESH_INTERVAL: got 'often'",
+            "REFRESH_INTERVALL: no such setting",
+            "STUDENT_BOT_TOKEN: got nothing",
+            "TIMEZONE: got 'Almaty'",
+        ]
+
+    def test_nothing_given(self) -> None:
+        """Without any setting both that the marker needs are named."""
+        with pytest.raises(SettingsError) as refused:
+            settings.load_for_bot()
+        assert [line.split(":")[0] for line in str(refused.value).splitlines()] == [
+            "TELEGRAM_BOT_TOKEN",
+            "ADMIN_TELEGRAM_ID",
+        ]
+
+    def test_single_user(self, environment: pytest.MonkeyPatch) -> None:
+        """What SINGLE_USER needs is named at once, beside an invalid value."""
+        environment.setenv("SINGLE_USER", "1")
+        environment.setenv("LOG_LEVEL", "LOUD")
+        with pytest.raises(SettingsError) as refused:
+            settings.load_for_bot()
+        assert [line.split(":")[0] for line in str(refused.value).splitlines()] == [
+            "LOG_LEVEL",
+            "TELEGRAM_BOT_TOKEN",
+            "KBTU_USERNAME",
+            "KBTU_PASSWORD",
+            "ADMIN_TELEGRAM_ID",
+        ]
+
+    def test_one_mistake_is_one_line(self, environment: pytest.MonkeyPatch) -> None:
+        """A wrong address of the LMS is not reported for its sign-in as well."""
+        environment.setenv("BASE_URL", "http://lms.example")
+        environment.setenv("JWT_LOGIN_ENDPOINT", "https://lms.example/login")
+        assert refusal().splitlines() == [refusal()]
+
+
+class TestMisspelt:
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("REFRESH_INTERVALL", "REFRESH_INTERVAL"),
+            ("refresh_intervall", "REFRESH_INTERVAL"),
+            ("TELEGRAM_TOKEN", "TELEGRAM_BOT_TOKEN"),
+            ("TELEGRAM_BOT_TOKENFILE", "TELEGRAM_BOT_TOKEN_FILE"),
+            ("LOCATION_POLCY", "LOCATION_POLICY"),
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("TIME_ZONE", "TIMEZONE"),
+        ],
+    )
+    def test_close(self, environment: pytest.MonkeyPatch, dotenv: Path, name: str, meant: str) -> None:
+        """A name that is close to a setting's is an error in .env, and a warning in the environment."""
+        line = f"{name.upper()}: no such setting, did you mean {meant}?"
+        environment.setenv(name, "1")
+        settings.load()
+        assert settings.misspelt_in_environment() == [line]
+        environment.delenv(name)
+        dotenv.write_text(f"{name}=1\n")
+        assert refusal() == line
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "MEMORY_LIMIT",
+            "MONGO_PASSWORD",
+            "HTTPS_PROXY",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "AWS_DEFAULT_REGION",
+            "TZ",
+            "HOME",
+            "PORT",
+            "KBTU_PASSWORD_FILE",
+            "ENV_FILE",
+        ],
+    )
+    def test_of_others(self, dotenv: Path, environment: pytest.MonkeyPatch, name: str) -> None:
+        """Names of other programs, of docker-compose.yml and of secrets' files are accepted."""
+        environment.setenv("KBTU_PASSWORD", "x")  # so that its file is not read
+        dotenv.write_text(f"{name}=1\n")
+        settings.load()
+        assert settings.misspelt_in_environment() == []
+
+
+class TestHealthAddress:
+    @pytest.mark.parametrize(
+        ("value", "at"),
+        [
+            ("8081", ("127.0.0.1", 8081)),
+            ("0.0.0.0:8081", ("0.0.0.0", 8081)),
+            ("[::]:80", ("::", 80)),
+            ("10.0.0.5:65535", ("10.0.0.5", 65535)),
+        ],
+    )
+    def test_forms(self, environment: pytest.MonkeyPatch, value: str, at: tuple[str, int]) -> None:
+        """A port alone is this machine's own; an address before it is the one to listen on."""
+        environment.setenv("HEALTH_PORT", value)
+        assert settings.load().health_port == at
 
 
 class TestAddresses:

@@ -44,7 +44,7 @@ def test_rounds_and_a_kill(bot: MarkerProcess, telegram: Telegram, portal: Porta
     for number in (2, 3):
         loads = len(portal.events("page_load"))
         eventually("a load that shows the mark", lambda: len(portal.events("page_load")) > loads + 1)  # noqa: B023
-        portal.http.post(f"/lessons/{lesson}/again").raise_for_status()
+        portal.http.post(f"/lessons/{lesson}/again", json={}).raise_for_status()
         eventually("the next offer", lambda: student.counts("Attendance available!") == number)  # noqa: B023
         student.taps("Mark Now")
         eventually("the next mark", lambda: student.counts("Attendance Marked.") == number)  # noqa: B023

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from classroom.domain.sessions import CheckInStep, FaceCheck, Sheet
+from classroom.health_report import health_part
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
@@ -39,6 +41,14 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 class TestSqliteStore(StoreContract):
     """The contract."""
+
+
+async def test_probes_of_health(store: Store) -> None:
+    """A probe takes nothing away: two in a row report the same summary of the event loop's lag."""
+    lags = deque([1, 2, 3, 40])
+    first, second = [await health_part([], store, lags) for _ in range(2)]
+    assert first == second
+    assert first.counts["loop_lag_ms"] == {"median": 2.5, "p95": 40, "max": 40}
 
 
 async def test_over_a_restart(tmp_path: Path) -> None:

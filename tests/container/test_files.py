@@ -1,0 +1,64 @@
+"""docker-compose.yml and the seccomp profile, as far as they can be checked without an engine."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.unit
+
+# Of the kernel: what could change it, the machine or other processes.
+DANGEROUS = {"mount", "umount2", "move_mount", "pivot_root", "setns", "init_module", "finit_module", "kexec_load"} | {
+    "bpf",
+    "ptrace",
+    "process_vm_readv",
+    "perf_event_open",
+    "keyctl",
+    "add_key",
+    "open_by_handle_at",
+    "reboot",
+    "swapon",
+    "settimeofday",
+    "clock_settime",
+    "io_uring_setup",
+    "userfaultfd",
+}
+OF_CHROME = {"clone", "clone3", "unshare", "chroot", "seccomp", "prctl"}
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"][name]
+    return found
+
+
+def test_rights() -> None:
+    """The root file system is read-only, only the entry point's capabilities are there, and no port is published."""
+    bot = service("autoscraper")
+    assert bot["read_only"] is True
+    assert {each.split(":")[0] for each in bot["tmpfs"]} == {"/tmp", "/run", "/home/attendance"}
+    assert bot["cap_drop"] == ["ALL"]
+    assert sorted(bot["cap_add"]) == ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+    assert bot["security_opt"] == ["no-new-privileges", "seccomp=docker/seccomp.json"]
+    assert not {"ports", "privileged", "devices", "pid", "ipc", "network_mode"} & bot.keys()
+
+
+def test_mongo_has_a_password() -> None:
+    """MongoDB demands a password, and is reached inside the compose network only."""
+    mongo = service("mongo")
+    assert mongo["command"] == ["mongod", "--auth"]
+    assert mongo["environment"]["MONGO_INITDB_ROOT_PASSWORD"] == "${MONGO_PASSWORD:-}"
+    assert "ports" not in mongo
+
+
+def test_seccomp() -> None:
+    """System calls are refused unless listed; those of Chrome's sandbox are listed, dangerous ones are not."""
+    profile = json.loads((ROOT / "docker" / "seccomp.json").read_text())
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert {each["action"] for each in profile["syscalls"]} == {"SCMP_ACT_ALLOW"}
+    allowed = {name for each in profile["syscalls"] for name in each["names"]}
+    assert allowed >= OF_CHROME
+    assert not allowed & DANGEROUS
+    assert {each["architecture"] for each in profile["archMap"]} == {"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"}
