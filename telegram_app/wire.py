@@ -8,117 +8,51 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from telegram import Bot, Update
 from telegram.error import NetworkError
 from telegram.request import HTTPXRequest
 
 HTTP_TIMEOUT = 30.0  # seconds
-MOST_ID = 2**52  # Telegram's ids have at most 52 bits
 NO_UPDATES = b'{"ok": true, "result": []}'
+_BEGIN = re.compile(r'\s*\{[^\[{]*"result"\s*:\s*(?=\[)')
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
 _DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
 _UPDATE_ID = re.compile(r'"update_id"\s*:\s*(\d{1,16})\b')
 
-_Id = Annotated[int, Field(gt=0, lt=MOST_ID)]
-_Time = Annotated[int, Field(ge=0, le=4_102_444_800)]  # the year 2100
-_Text = Annotated[str, Field(max_length=20_000)]  # Telegram's own limit is 4096
+
+def _number(least: float, most: float, *types: type) -> Callable[[object], bool]:
+    return lambda value: type(value) in (types or (int,)) and least <= value <= most  # type: ignore[operator]
 
 
-class _Part(BaseModel):
-    """A part of an update: the fields that handlers use. Others are left to python-telegram-bot."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
+def _text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 20_000  # Telegram's own limit is 4096
 
 
-class _Person(_Part):
-    id: _Id
-    is_bot: Literal[False]
-    first_name: _Text
-    language_code: _Text | None = None
-
-
-class _Chat(_Part):
-    id: _Id
-    type: Literal["private"]
-
-
-class _Entity(_Part):
-    type: _Text
-    offset: int = Field(ge=0, le=20_000)
-    length: int = Field(ge=0, le=20_000)
-    url: _Text | None = None
-
-
-class _Location(_Part):
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
-    horizontal_accuracy: float | None = Field(None, ge=0)
-    live_period: int | None = None
-
-
-class _Contact(_Part):
-    phone_number: _Text
-    user_id: _Id | None = None
-
-
-class _File(_Part):
-    file_id: _Text
-    file_unique_id: _Text
-    file_size: int | None = Field(None, ge=0)
-    duration: int | None = Field(None, ge=0)
-    file_name: _Text | None = None
-
-
-class _Shown(_Part):
-    """A message of ours that has a button; ``date`` is 0 where Telegram does not show it any more."""
-
-    message_id: _Id
-    date: _Time
-    chat: _Chat
-
-
-class _Message(_Shown):
-    sender: _Person = Field(alias="from")
-    edit_date: _Time | None = None
-    text: _Text | None = None
-    caption: _Text | None = None
-    entities: list[_Entity] = []
-    caption_entities: list[_Entity] = []
-    location: _Location | None = None
-    contact: _Contact | None = None
-    video_note: _File | None = None
-    document: _File | None = None
-
-
-class _Tap(_Part):
-    id: _Text
-    sender: _Person = Field(alias="from")
-    data: _Text | None = None
-    message: _Shown | None = None
-
-
-class _Membership(_Part):
-    class Status(_Part):
-        status: _Text
-
-    date: _Time
-    chat: _Chat
-    sender: _Person = Field(alias="from")
-    new_chat_member: Status
-
-
-_KINDS: dict[str, type[_Message | _Tap | _Membership]] = {
-    Update.MESSAGE: _Message,
-    Update.EDITED_MESSAGE: _Message,
-    Update.CALLBACK_QUERY: _Tap,
-    Update.MY_CHAT_MEMBER: _Membership,
+# The fields that handlers use; a "?" marks those that may be absent. The library checks no types.
+_id, _count = _number(1, 2**52 - 1), _number(0, 2**52)  # Telegram's ids have at most 52 bits
+_time = _number(0, 4_102_444_800)  # until the year 2100
+_PERSON = {"id": _id, "is_bot": _number(0, 0, bool), "first_name": _text, "language_code?": _text}
+_PLACE = {"chat": {"id": _id, "type": lambda value: value == "private"}, "date": _time}
+_ENTITIES = [{"type": _text, "offset": _number(0, 20_000), "length": _number(0, 20_000), "url?": _text}]
+_FILE = {"file_id": _text, "file_unique_id": _text, "file_size?": _count, "duration?": _time, "file_name?": _text}
+_degrees, _metres = _number(-180, 180, int, float), _number(0, 1e9, int, float)
+_LOCATION = {"latitude": _degrees, "longitude": _degrees, "horizontal_accuracy?": _metres, "live_period?": _count}
+_CONTACT = {"phone_number": _text, "user_id?": _id}
+_SHOWN = _PLACE | {"message_id": _id}  # a message of ours with a button; its date is 0 where it is too old
+_MESSAGE = _SHOWN | {"from": _PERSON, "edit_date?": _time, "text?": _text, "caption?": _text, "location?": _LOCATION}
+_MESSAGE |= {"entities?": _ENTITIES, "caption_entities?": _ENTITIES, "contact?": _CONTACT}
+_MESSAGE |= {"video_note?": _FILE, "document?": _FILE}
+_SHAPES: dict[str, Any] = {
+    Update.MESSAGE: _MESSAGE,
+    Update.EDITED_MESSAGE: _MESSAGE,
+    Update.CALLBACK_QUERY: {"id": _text, "from": _PERSON, "data?": _text, "message?": _SHOWN},
+    Update.MY_CHAT_MEMBER: _PLACE | {"from": _PERSON, "new_chat_member": {"status": _text}},
 }
-KINDS = list(_KINDS)
+KINDS = list(_SHAPES)
 
 
 class PollingRequest(HTTPXRequest):
@@ -153,53 +87,56 @@ def batch_of(payload: bytes) -> list[tuple[int | None, Any]]:
     Raises NetworkError: it is no answer to getUpdates.
     """
     text = payload.decode(errors="replace")
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):  # one of the updates, or something else than Telegram has answered
-        if not (parts := list(_split(text))):
-            raise NetworkError("the answer to getUpdates can't be read") from None
-        return [_readable(part) for part in parts]
-    if not isinstance(answer, dict) or not isinstance(updates := answer.get("result"), list):
+    if (begin := _BEGIN.match(text)) is None:
         raise NetworkError("the answer to getUpdates is no list of updates")
-    return [(_id_of(each), each) for each in updates]
+    return [_read(part) for part in _split(text[begin.end() :])]
 
 
 def update_of(raw: Any, bot: Bot) -> Update | None:
     """Return an update for the handlers; None if it can't be parsed or is not from a person in a private chat."""
     try:
         json.dumps(raw, ensure_ascii=False, allow_nan=False).encode()  # no half characters and no infinities
-        kind = next(each for each in KINDS if each in raw)
-        part = _KINDS[kind].model_validate(raw[kind])
-        place = part.message if isinstance(part, _Tap) else part
-        if place is not None and place.chat.id != part.sender.id:  # a private chat has its person's id
+        kind = next((each for each in KINDS if each in raw), "")
+        content = raw[kind]
+        place = content if kind != Update.CALLBACK_QUERY else content.get("message")
+        if not _fits(content, _SHAPES[kind]) or (place and place["chat"]["id"] != content["from"]["id"]):
             return None
-        return Update.de_json({"update_id": raw["update_id"], kind: raw[kind]}, bot)
-    except Exception:  # noqa: BLE001  # whatever pydantic and the library raise for a field of a wrong type or shape
+        return Update.de_json({"update_id": raw["update_id"], kind: content}, bot)
+    except Exception:  # noqa: BLE001  # whatever the library raises for a field of a wrong type or shape
         return None
 
 
+def _fits(value: Any, shape: Any) -> bool:
+    """Say whether a value has the required fields of a shape, and each field fits."""
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(each, shape[0]) for each in value)
+    if not isinstance(shape, dict):
+        return bool(shape(value))
+    names = {name: name.removesuffix("?") for name in shape}
+    return isinstance(value, dict) and all(
+        _fits(value[own], shape[name]) if value.get(own) is not None else name != own for name, own in names.items()
+    )
+
+
 def _split(text: str) -> Iterator[str]:
-    """Yield the elements of the list in an object's field, which need not be valid themselves."""
+    """Yield the elements of a JSON list, which need not be valid themselves."""
     depth = begin = 0
     for token in _TOKEN.finditer(text):
         sign = token[0][0]
-        if depth == 2 and sign in ",]":
-            yield text[begin : token.start()]
-            begin = token.end()
+        if depth == 1 and sign in ",]" and (element := text[begin : token.start()].strip()):
+            yield element
         depth += _DEPTH.get(sign, 0)
-        if depth == 2 and sign == "[":
+        if depth == 0:
+            return
+        if depth == 1 and sign in ",[":
             begin = token.end()
 
 
-def _readable(part: str) -> tuple[int | None, Any]:
+def _read(part: str) -> tuple[int | None, Any]:
     try:
         raw = json.loads(part)
-    except (ValueError, RecursionError):
+        number = raw.get("update_id") if isinstance(raw, dict) else None
+    except (ValueError, RecursionError):  # too deep, or a number of thousands of digits
         found = _UPDATE_ID.search(part)
-        return (_id_of({"update_id": int(found[1])}) if found else None), None
-    return _id_of(raw), raw
-
-
-def _id_of(raw: Any) -> int | None:
-    number = raw.get("update_id") if isinstance(raw, dict) else None
-    return number if type(number) is int and 0 < number < MOST_ID else None
+        raw, number = None, int(found[1]) if found else None
+    return number if _id(number) else None, raw
