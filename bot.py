@@ -7,8 +7,10 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from filelock import FileLock, Timeout
@@ -35,6 +37,7 @@ from telegram_app.factory import TokenRefused, run_side_by_side
 log = logging.getLogger("bot")
 
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78  # sysexits.h
+STOP_WITHIN = 9.0  # seconds; Docker kills after ten
 WORKERS = 32  # threads for blocking work: files, the database, waiting for monitors to end
 
 
@@ -88,11 +91,21 @@ async def _until_signal(settings: Settings) -> int:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if stop.is_set():
+        last = threading.Timer(STOP_WITHIN, _end_now)
+        last.daemon = True  # also where the loop or a thread hangs
+        last.start()
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
     log.info("stopped")
     return 0
+
+
+def _end_now() -> None:
+    """End the process: what it has to keep is stored already, as for a crash."""
+    log.error("not stopped within %.0f s; ended", STOP_WITHIN)
+    os._exit(0)
 
 
 async def serve(settings: Settings) -> None:

@@ -13,12 +13,14 @@ from core.clock import Clock
 from core.settings import Settings
 from core.sqlite import Database
 from telegram_app.claims import Claims
-from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
+from telegram_app.factory import AnyApplication, TokenRefused, build_application, running
 from telegram_app.files import MakeFile, OnSent
 from telegram_app.i18n import Texts
+from telegram_app.intake import polling
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.side import Side, publish_commands
+from telegram_app.wire import PollingRequest
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ async def run_bot(bot: BotParts) -> None:
             bot.side.username = bot.application.bot.username
             stack.push_async_callback(bot.side.outbox.close)
             await bot.side.outbox.start()
-            await stack.enter_async_context(polling(bot.application))
+            await stack.enter_async_context(polling(bot.application, bot.poll, bot.side))
             own = _teacher_commands if bot.setting == "TEACHER_BOT_TOKEN" else _student_commands
             await publish_commands(bot.application.bot, own)
             log.info("@%s is ready", bot.side.username)

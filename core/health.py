@@ -72,11 +72,11 @@ class HealthReports:
 
 
 def polling_state(answered_at: float | None, now: float | None = None) -> str:
-    """Return "ok" if Telegram answered a poll recently, else the problem."""
+    """Return "ok" if a poll was answered and its updates were handled recently, else the problem."""
     if answered_at is None:
         return "Telegram has not answered yet"
     silent = (time.monotonic() if now is None else now) - answered_at
-    return "ok" if silent < SILENCE else f"Telegram has not answered for {silent:.0f} s"
+    return "ok" if silent < SILENCE else f"no updates were fetched and handled for {silent:.0f} s"
 
 
 @asynccontextmanager

@@ -7,10 +7,13 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-# Libraries that log tokens (httpx: each URL) or typed passwords (selenium: each payload) at INFO or DEBUG.
+# At DEBUG libraries log whole updates with what people typed, documents, and requests' bodies: only ours log there.
+_OURS = ("attendance", "bot", "classroom", "core", "lessons", "marker", "monitor", "portal")
+_OURS += ("self_check", "storage", "telegram_app")
+# Libraries that log tokens (httpx: each URL) or typed passwords (selenium: each payload) at INFO.
 _QUIET = ("httpx", "httpcore", "selenium", "urllib3", "WDM", "hpack", "asyncio")
-# Libraries that log at DEBUG: whole updates, with what people typed; commands with documents; signed requests' bodies.
-_NO_DEBUG = ("telegram", "pymongo", "botocore")
+# Logs an answer that it can't parse as an error.
+_SILENT = "telegram.request"
 
 
 class _JsonFormatter(logging.Formatter):
@@ -37,11 +40,11 @@ def set_up(level: str, form: str) -> None:
     handler.setFormatter(
         _JsonFormatter() if form == "json" else _TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    for name in _NO_DEBUG:
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+    number = logging.getLevelName(level)
+    logging.basicConfig(level=max(logging.INFO, number), handlers=[handler], force=True)
+    levels = dict.fromkeys(_OURS, number) | dict.fromkeys(_QUIET, max(logging.WARNING, number))
+    for name, own in (levels | {_SILENT: logging.CRITICAL}).items():
+        logging.getLogger(name).setLevel(own)
 
 
 def brief(error: BaseException) -> str:

@@ -50,6 +50,7 @@ class Marker:
         self.presence = Presence(services, unreachable)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
+        services.may_be_password = self._questions.may_be_password
         self._moves = AccountMoves(services, self.offers, self._questions, self._lockouts)
         self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)

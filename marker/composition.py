@@ -39,12 +39,14 @@ from portal.limits import PortalLimits
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
-from telegram_app.factory import PollingRequest, StoredSteps, TokenRefused, build_application, polling, running
+from telegram_app.factory import StoredSteps, TokenRefused, build_application, running
 from telegram_app.files import files_in
+from telegram_app.intake import polling
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.side import publish_commands
+from telegram_app.wire import PollingRequest
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +155,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             stack.push_async_callback(sign_in_check.close)
             resumed = await marker.resume()
             # only now, or people who write during the start would read that nothing is monitored
-            await fetching.enter_async_context(polling(application))
+            await fetching.enter_async_context(polling(application, poll, services))
             name = application.bot.username
             log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
             await publish_commands(application.bot, lambda _: {})

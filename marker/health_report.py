@@ -11,7 +11,7 @@ from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
 from portal.limits import PortalLimits
-from telegram_app.factory import PollingRequest
+from telegram_app.wire import PollingRequest
 
 LITTLE_DISK = 200 * 1024 * 1024
 STUCK_AFTER = timedelta(minutes=10)  # for a message that waits to be sent

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 from typing import Any
 
 from telegram import Update
@@ -16,18 +14,15 @@ from telegram.request import HTTPXRequest
 from core.backoff import Backoff
 from core.health import HealthReports
 from telegram_app.people import People
-from telegram_app.per_person import PerPersonUpdateProcessor
 from telegram_app.rate_limiter import PriorityRateLimiter
+from telegram_app.wire import HTTP_TIMEOUT, PollingRequest
 
 log = logging.getLogger(__name__)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
-HTTP_TIMEOUT = 30.0  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds, while Telegram can't be reached at start
-STOP_WITHIN = 3.0  # seconds for the current poll
-POLL_SECONDS = 25  # Telegram holds a poll without updates for this long
-_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER]
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds, while Telegram can't be reached
+STOP_WITHIN = 3.0  # seconds for each step of the stop
 
 
 class TokenRefused(Exception):
@@ -35,29 +30,6 @@ class TokenRefused(Exception):
 
     def __init__(self, setting: str) -> None:
         super().__init__(f"{setting}: got a token that Telegram does not know, wants the one from @BotFather")
-
-
-class PollingRequest(HTTPXRequest):
-    """The connection for polling; records Telegram's last answer for the health report."""
-
-    def __init__(self, proxy: str | None) -> None:
-        super().__init__(connection_pool_size=1, connect_timeout=HTTP_TIMEOUT, read_timeout=HTTP_TIMEOUT, proxy=proxy)
-        self.answered_at: float | None = None
-        self.refused = asyncio.Event()  # Telegram does not know the token any more
-        self.conflict = False  # another process polls with this bot's token
-
-    def answered(self) -> None:
-        """Record that Telegram answered now. Also called at start, since the first poll may take half a minute."""
-        self.answered_at = time.monotonic()
-
-    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
-        status, payload = await super().do_request(*args, **kwargs)
-        if status in (HTTPStatus.OK, HTTPStatus.CONFLICT):
-            self.answered()
-            self.conflict = status == HTTPStatus.CONFLICT
-        elif status == HTTPStatus.UNAUTHORIZED:
-            self.refused.set()
-        return status, payload
 
 
 class StoredSteps(DictPersistence):
@@ -90,7 +62,7 @@ def build_application(
     polling_request: PollingRequest,
     persistence: StoredSteps | None = None,
 ) -> AnyApplication:
-    """Return an application for the Bot API at ``api_url`` that handles one update per person at a time.
+    """Return an application for the Bot API at ``api_url``; intake.py gives it its updates.
 
     ``persistence`` has the states of the application's conversations; None: it has none.
     """
@@ -100,16 +72,29 @@ def build_application(
         .token(token)
         .base_url(f"{api_url}/bot")
         .base_file_url(f"{api_url}/file/bot")
-        .concurrent_updates(PerPersonUpdateProcessor())
         .rate_limiter(PriorityRateLimiter())
         .request(HTTPXRequest(64, proxy=proxy, **timeouts))
         .get_updates_request(polling_request)
+        .updater(None)  # intake.py fetches and handles updates
     )
     if persistence is not None:
         builder = builder.persistence(persistence)
     application = builder.build()
     application.add_error_handler(log_error)
     return application
+
+
+async def until_reached(call: Callable[[], Awaitable[object]]) -> None:
+    """Make a call again until Telegram can be reached. Raises InvalidToken."""
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+    while True:
+        try:
+            await call()
+            return
+        except (NetworkError, RetryAfter) as error:
+            pause = backoff.next()
+            log.warning("Telegram can't be reached: %s; again in %.0f s", type(error).__name__, pause)
+            await asyncio.sleep(pause)
 
 
 @asynccontextmanager
@@ -119,51 +104,16 @@ async def running(application: AnyApplication) -> AsyncIterator[AnyApplication]:
     Raises:
         telegram.error.InvalidToken: Telegram does not know the token (permanent).
     """
-    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-    while True:
-        try:
-            await application.initialize()
-            break
-        except (NetworkError, RetryAfter) as error:
-            pause = backoff.next()
-            log.warning("Telegram can't be reached: %s; again in %.0f s", type(error).__name__, pause)
-            await asyncio.sleep(pause)
+    await until_reached(application.initialize)
     try:
         await application.start()
         try:
             yield application
         finally:
-            await application.stop()
+            with suppress(TimeoutError):  # its tasks are cancelled then
+                await asyncio.wait_for(application.stop(), STOP_WITHIN)
     finally:
         await application.shutdown()
-
-
-@asynccontextmanager
-async def polling(application: AnyApplication) -> AsyncIterator[None]:
-    """Poll for updates during the block. Pending updates are handled: they may be passwords that must be deleted."""
-    updater = application.updater
-    if updater is None:
-        raise RuntimeError("an application without an updater")
-
-    def on_error(error: Exception) -> None:
-        application.create_task(application.process_error(update=None, error=error))
-
-    try:
-        await updater.start_polling(
-            timeout=POLL_SECONDS,
-            bootstrap_retries=-1,
-            allowed_updates=_UPDATES,
-            drop_pending_updates=False,
-            error_callback=on_error,
-        )
-        yield
-    finally:
-        if updater.running:  # also if start_polling was cancelled
-            try:
-                # it waits for the current poll, which may hang
-                await asyncio.wait_for(updater.stop(), STOP_WITHIN)
-            except TimeoutError:
-                log.warning("Telegram does not answer; polling was stopped without waiting")
 
 
 async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: HealthReports) -> None:

@@ -42,6 +42,16 @@ class People:
         update = f" ON CONFLICT DO UPDATE SET {column} = excluded.{column}"
         self._database.write(statement + update, self._bot, telegram_id, value)
 
+    def set_handled(self, telegram_id: int, update: int) -> None:
+        """Record the last message of a person that was handled; nothing for somebody who is unknown or forgotten."""
+        statement = "UPDATE people SET handled = ? WHERE bot = ? AND telegram_id = ?"
+        self._database.write(statement, update, self._bot, telegram_id)
+
+    def handled(self) -> dict[int, int]:
+        """Return each person's last handled message, as the id of its update."""
+        query = "SELECT telegram_id, handled FROM people WHERE bot = ? AND handled IS NOT NULL"
+        return {row["telegram_id"]: row["handled"] for row in self._database.read(query, self._bot)}
+
     def unreachable(self) -> set[int]:
         """Return the people to whom Telegram refuses messages."""
         query = "SELECT telegram_id FROM people WHERE bot = ? AND unreachable_at IS NOT NULL"

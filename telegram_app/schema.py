@@ -79,5 +79,7 @@ SCHEMA = Schema(
         """,
         # What a screen that follows its state shows: its view, headline and digest.
         "ALTER TABLE slots ADD COLUMN shows TEXT;",
+        # The update with a person's last message that was handled: Telegram sends it again after a crash.
+        "ALTER TABLE people ADD COLUMN handled INTEGER;",
     ),
 )

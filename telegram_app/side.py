@@ -42,11 +42,17 @@ def went_wrong(_: Texts, _person: int, _error: Exception) -> str:
     return _("Something went wrong on our side. Please try again.")
 
 
+async def never(_person: int, _text: str) -> bool:
+    """Say that no text may be a password: of a bot that asks for none."""
+    return False
+
+
 @dataclass
 class Side:
     """What one bot's handlers need: the bot's people, its outgoing messages, each person's language.
 
-    ``apology`` returns the text for a person whose update failed with an unforeseen error.
+    ``apology`` returns the text for a person whose update failed with an unforeseen error; ``may_be_password`` says
+    whether a person's text may be a password, which must not stay in the chat.
     """
 
     people: People
@@ -55,6 +61,7 @@ class Side:
     username: str = ""  # without the @; known once Telegram has answered
     languages: dict[int, str] = field(default_factory=dict)  # chosen, or else that of the person's app
     apology: Callable[[Texts, int, Exception], str] = went_wrong
+    may_be_password: Callable[[int, str], Awaitable[bool]] = never
     outage: WriteOutage | None = None  # set once everything is assembled
     _failed: deque[int] = field(default_factory=lambda: deque(maxlen=1000), init=False)  # updates
 

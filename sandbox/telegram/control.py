@@ -115,6 +115,7 @@ class Control:
         app.router.add_post("/people", self.add_person)
         app.router.add_post("/send", self.send)
         app.router.add_post("/edit", self.edit)
+        app.router.add_post("/update", self.add_update)
         app.router.add_post("/delete", self.delete)
         app.router.add_post("/tap", self.tap)
         app.router.add_post("/block", self.block)
@@ -178,6 +179,15 @@ class Control:
         body = await _body(request)
         message = people.send(self.world, self._bot(body.get("bot")), self._person(body.get("person")), body)
         return web.json_response({"message_id": message.message_id})
+
+    async def add_update(self, request: web.Request) -> web.Response:
+        """POST /update {bot, content}: an update as Telegram never sends one, under the next id."""
+        body = await _body(request)
+        bot, content = self._bot(body.get("bot")), _field(body, "content", dict)
+        bot.updates.append((self.world.clock.monotonic(), content | {"update_id": bot.next_update_id}))
+        bot.next_update_id += 1
+        bot.end_poll(None)
+        return web.json_response({})
 
     async def edit(self, request: web.Request) -> web.Response:
         """POST /edit {bot, person, message_id, text | location}: the person edits a message of theirs."""

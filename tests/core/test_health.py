@@ -24,7 +24,7 @@ def test_answered_recently(silent: float) -> None:
 
 def test_silence() -> None:
     """If Telegram has not answered for too long, the report says for how long."""
-    assert polling_state(1000.0, now=1000.0 + SILENCE) == "Telegram has not answered for 75 s"
+    assert polling_state(1000.0, now=1000.0 + SILENCE) == "no updates were fetched and handled for 75 s"
 
 
 async def test_off() -> None:

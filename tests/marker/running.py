@@ -36,11 +36,13 @@ from portal.lessons import Lesson
 from portal.limits import PortalLimits
 from storage import Storage, Student
 from telegram_app.claims import Claims
-from telegram_app.factory import PollingRequest, StoredSteps, build_application, polling, running
+from telegram_app.factory import StoredSteps, build_application, running
 from telegram_app.files import files_in, qr_picture
+from telegram_app.intake import polling
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
+from telegram_app.wire import PollingRequest
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
 
@@ -305,7 +307,8 @@ async def marker(
 
         watches = Watches(database)
         registry = MonitorRegistry(storage, make, bridge, capacity, WatchState(watches, clock))
-        application = build_application(TOKEN, telegram_url, None, PollingRequest(None), StoredSteps(people, STEPS))
+        poll = PollingRequest(None)
+        application = build_application(TOKEN, telegram_url, None, poll, StoredSteps(people, STEPS))
 
         async def lost(person: int) -> None:
             await conversations.presence.lost(person)
@@ -337,7 +340,7 @@ async def marker(
         services.username = application.bot.username
         stack.push_async_callback(outbox.close)
         await outbox.start()
-        await stack.enter_async_context(polling(application))
+        await stack.enter_async_context(polling(application, poll, services))
         stack.push_async_callback(conversations.notices.troubles.tell_gathered)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)

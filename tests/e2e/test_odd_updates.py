@@ -1,0 +1,82 @@
+"""Updates of any JSON, sent to the real handlers of all three bots: nothing fails, and the next person is answered."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.classroom.running import STUDENTS, TEACHERS, Run, RunningClock, Student, Teacher, its_telegram, rosters
+from tests.e2e.people import BOT, TOKEN, Person, Telegram
+from tests.marker.running import SteppedClock, marker
+from tests.servers import in_thread
+from tests.wire_updates import PERSON, odd_updates
+
+MANY = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BATCHES = st.lists(odd_updates(), min_size=10, max_size=25)
+
+
+def sends(telegram: Telegram, bot: str, updates: list[dict[str, Any]]) -> None:
+    """Send updates to a bot, whatever they are, each as from another person."""
+    for number, content in enumerate(updates):
+        telegram.call(
+            "/update", bot=bot, content=json.loads(json.dumps(content).replace(str(PERSON), str(9000 + number)))
+        )
+
+
+def nothing_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """Check that no handler raised. Telegram's refusals are none: the simulator does not know these people."""
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+def test_the_marker(tmp_path: Path, telegram_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The marker's bot."""
+    telegram = Telegram(telegram_url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    telegram.call("/limits", per_second=None, per_chat_per_second=None)
+    held: list[Any] = []
+    with in_thread(marker(tmp_path, telegram_url, SteppedClock(), held.append)):
+        student = Person(telegram, 2001, "Aruzhan")
+        student.says("/start")
+
+        @MANY
+        @given(BATCHES)
+        def attack(updates: list[dict[str, Any]]) -> None:
+            sends(telegram, BOT, updates)
+            before = len(student.screen())
+            student.says("/start")
+            student.waits("the answer", lambda messages: len(messages) >= before + 2)
+
+        attack()
+    nothing_failed(caplog)
+    telegram.http.close()
+
+
+def test_the_classroom(tmp_path: Path, telegram_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The bots of teachers and of students."""
+    telegram = its_telegram(telegram_url)
+    rosters(tmp_path, {"CS-1": [("S001", "A. Student")]})
+    run = Run(tmp_path, telegram_url, RunningClock())
+    run.starts()
+    try:
+        teacher, student = Teacher(telegram, 7001, "+77010000001"), Student(telegram, 2001)
+        teacher.says("/start")
+        student.says("/start")
+
+        @MANY
+        @given(BATCHES)
+        def attack(updates: list[dict[str, Any]]) -> None:
+            for bot, person in ((TEACHERS, teacher), (STUDENTS, student)):
+                sends(telegram, bot, updates)
+                before = len(person.screen())
+                person.says("/help")
+                person.waits("the answer", lambda messages: len(messages) >= before + 2)  # noqa: B023
+
+        attack()
+    finally:
+        run.stops()
+    nothing_failed(caplog)
+    telegram.http.close()
