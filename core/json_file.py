@@ -115,6 +115,11 @@ def migrate(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "schema": SCHEMA}
 
 
+def is_inside(path: Path, folder: Path) -> bool:
+    """Say whether a path is in a folder also after its links are followed. The folder itself may be a link."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def delete_older(folder: Path, before: datetime) -> int:
     """Delete a folder's files that were written before a moment; return how many. Raises OSError."""
     count = 0
