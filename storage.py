@@ -283,8 +283,16 @@ class Storage:
                 erased = {code: replace(self._invitations[code], used_by=NOBODY, note="") for code in used}
                 if erased:
                     self._write_invitations({**self._invitations, **erased})
+            self._forget_damaged(student)
             self._write_students(self._students_without(telegram_id))
             return student
+
+    def _forget_damaged(self, student: Student) -> None:
+        try:
+            for file in (self._students_file, self._invitations_file):
+                file.forget(f"{student.telegram_id}", student.username)
+        except OSError as error:
+            raise StorageUnavailable(f"a damaged file can't be deleted ({error.strerror})") from error
 
     def move(self, telegram_id: int, new_telegram_id: int) -> Student:
         """Move a student's record to another Telegram account, then the code; a crash is repaired as in ``redeem``.
@@ -343,9 +351,12 @@ class Storage:
 
     def probe(self, always: bool = False) -> str:
         """Write again, if the last write failed or ``always``; return why that fails, empty if it works. Blocks."""
-        if self.trouble or always:
+        if self.trouble or always or self._students_file.copy_is_old:
             with self._writing, suppress(StorageUnavailable):
                 self._write_students(self._students)
+        if self._invitations_file.copy_is_old:
+            with self._writing, suppress(StorageUnavailable):
+                self._write_invitations(self._invitations)
         return self.trouble
 
     def _write_students(self, students: Mapping[str, Student]) -> None:

@@ -2,20 +2,23 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 # A cell that begins with one of these is a formula to a spreadsheet; Excel accepts the full-width forms, too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The same after a character at which a spreadsheet with other settings begins a cell: Excel in Russian at a semicolon.
+_INNER = re.compile(r"""([,;|\t\r\n][\s"']*)(?=[=+\-@＝＋－＠])""")
 
 
 def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would evaluate a text as a formula."""
-    return cell.lstrip(" ").startswith(_FORMULA)
+    return cell.lstrip(" ").startswith(FORMULAS)
 
 
 def harmless(cell: str) -> str:
-    """Escape a text so that no spreadsheet evaluates it as a formula, and remove null characters."""
-    cell = cell.replace("\0", "")
+    """Escape a text so that no spreadsheet evaluates it, or a part of it, as a formula; remove null characters."""
+    cell = _INNER.sub(r"\1'", cell.replace("\0", ""))
     return "'" + cell if is_formula(cell) else cell
 
 

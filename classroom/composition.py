@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ from classroom.teacher.session_buttons import SessionButtons
 from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews, ReviewFiles
 from core.clock import Clock
+from core.deletions import FILE as DELETIONS
+from core.deletions import Deletions
 from core.encryption import Cipher, open_cipher
 from core.health import HealthReports, PartHealth
 from core.settings import Settings
@@ -112,7 +115,9 @@ async def serve(
         own = with_my_data(lambda: classroom, plain)
         student = await build_bot(database, settings, clock, "student", own, None, intervals.between_sends)
         rooms = SavedRooms(database)
+        deletions = Deletions(settings.encryption_key_file.with_name(DELETIONS), cipher.digest, clock.now)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
+        classroom.record_deletion = partial(deletions.add, "classroom")
         parts = None
         if settings.face_engine != "none":
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
@@ -282,7 +287,7 @@ def _cipher(settings: Settings, folder: Path) -> Cipher:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     file = settings.encryption_key_file.with_name(KEY_FILE)
     has_secrets = settings.mongodb_uri is None and holds_store(folder)
-    return open_cipher(keys, file, may_create=not has_secrets)
+    return open_cipher(keys, file, may_create=not has_secrets, hashes=True)
 
 
 def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:

@@ -27,7 +27,7 @@ async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync
     failing, degraded = [], []
     for bot in bots:
         if bot is bots[0] and bot.side.outage is not None and bot.side.outage.trouble:
-            degraded.append(f"{bot.side.outage.trouble}: free disk space in DATA_DIR, or make it writable")
+            degraded.append(bot.side.outage.problem)
         if bot.poll.refused.is_set():
             continue  # reported elsewhere already, and permanent
         if (state := polling_state(bot.poll.answered_at)) != "ok":

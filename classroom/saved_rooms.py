@@ -2,6 +2,7 @@
 
 from dataclasses import astuple
 
+from classroom.domain.location_policy import is_on_earth
 from classroom.domain.sessions import Place
 from core.sqlite import Database, Schema
 
@@ -42,7 +43,8 @@ class SavedRooms:
 
     def of(self, telegram_id: int) -> dict[str, Place]:
         rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ? ORDER BY name", telegram_id)
-        return {name: Place(*place) for _id, name, *place in rows}
+        found = {name: Place(*place) for _id, name, *place in rows}
+        return {name: place for name, place in found.items() if is_on_earth(place)}  # the file may be edited by hand
 
     def save(self, telegram_id: int, name: str, place: Place) -> None:
         """Add a room, or change the one of that name."""

@@ -1,10 +1,19 @@
 """Encryption at rest with a Fernet key, or with several during a key rotation."""
 
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from core.json_file import replace_file
+
+log = logging.getLogger(__name__)
+
+Digest = Callable[[str], str]
+HASH_KEY = "hashing.key"  # beside the encryption key
 
 
 class EncryptionKeyError(Exception):
@@ -12,9 +21,14 @@ class EncryptionKeyError(Exception):
 
 
 class Cipher:
-    """Encrypts and decrypts short texts with comma-separated Fernet keys: the first one encrypts, all decrypt."""
+    """Encrypts and decrypts short texts with comma-separated Fernet keys: the first one encrypts, all decrypt.
 
-    def __init__(self, keys: str) -> None:
+    ``hash_key`` is for ``digest``; without it the first of the keys is used.
+    """
+
+    def __init__(self, keys: str, hash_key: bytes = b"") -> None:
+        first = keys.partition(",")[0].strip()
+        self._hash_key = hash_key or hashlib.blake2b(first.encode(), person=b"hashing").digest()
         try:
             self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",") if key.strip()])
         except ValueError:
@@ -34,15 +48,25 @@ class Cipher:
         except (InvalidToken, UnicodeError):
             raise EncryptionKeyError("the data was encrypted with a key that is not among ENCRYPTION_KEY's") from None
 
+    def digest(self, text: str) -> str:
+        """Return a keyed hash: without the key nobody can find the text by trying all Telegram IDs."""
+        return hashlib.blake2b(text.encode(), key=self._hash_key, digest_size=20).hexdigest()
 
-def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher:
+
+def open_cipher(keys: str | None, key_file: Path, *, may_create: bool, hashes: bool = False) -> Cipher:
     """Return a cipher with the given keys, or with those in the key file.
 
     With ``may_create`` a missing key file is created (mode 0600). Callers pass False if encrypted data exists:
-    a new key would hide that the old one is lost. Raises EncryptionKeyError.
+    a new key would hide that the old one is lost. With ``hashes`` the key of hashes is read from beside it, and
+    created if it is missing. Raises EncryptionKeyError.
     """
+    hash_file = key_file.with_name(HASH_KEY)
     if keys:
-        return Cipher(keys)
+        try:
+            return Cipher(keys, _hash_key(hash_file) if hashes else b"")
+        except OSError as error:  # all secrets come from the environment
+            log.info("hashes are keyed with ENCRYPTION_KEY: %s can't be created (%s)", hash_file, error.strerror)
+            return Cipher(keys)
     try:
         if not key_file.exists():
             if not may_create:
@@ -53,9 +77,21 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher
             key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_file(key_file, Fernet.generate_key().decode("ascii") + "\n")
         keys = key_file.read_text(encoding="ascii").strip()
+        hash_key = _hash_key(hash_file) if hashes else b""
     except (OSError, UnicodeError) as error:
         raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' can't be read or created ({error})") from error
     try:
-        return Cipher(keys)
+        return Cipher(keys, hash_key)
     except EncryptionKeyError:
         raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' does not contain Fernet keys") from None
+
+
+def _hash_key(file: Path) -> bytes:
+    """Return the key of hashes. Raises OSError, and EncryptionKeyError: the file is damaged."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(file, secrets.token_bytes(32))
+    key = file.read_bytes()
+    if len(key) != 32:
+        raise EncryptionKeyError(f"'{file}' is damaged: restore it from where the encryption key is kept")
+    return key

@@ -41,6 +41,7 @@ class JsonFile(Generic[Record]):
         self.path = path
         self._copy = path.with_name(path.name + ".copy")
         self._read = read
+        self.copy_is_old = False  # the copy could not be written: it may hold what was deleted
 
     def load(self) -> dict[str, Record]:
         """Return the records. A missing file is created; a damaged one is replaced by the copy.
@@ -68,10 +69,19 @@ class JsonFile(Generic[Record]):
         """Write the file and the copy. Raises OSError if the file can't be replaced; a failed copy is only logged."""
         content = self._content(records)
         replace_file(self.path, content)
+        self.copy_is_old = True
         try:
             replace_file(self._copy, content)
+            self.copy_is_old = False
         except OSError:
             log.exception("%s: the copy is one change behind", self.path.name)
+
+    def forget(self, *texts: str) -> None:
+        """Delete damaged files that were set aside and contain one of these texts. Raises OSError."""
+        for aside in self.path.parent.glob(f"{self.path.name}.damaged-*"):
+            content = aside.read_bytes()
+            if any(text.encode() in content for text in texts):
+                aside.unlink()
 
     def _content(self, records: Mapping[str, Record]) -> str:
         plain = {key: asdict(record) for key, record in records.items()}  # type: ignore[call-overload]
@@ -103,6 +113,11 @@ def migrate(record: dict[str, Any]) -> dict[str, Any]:
     if version < 2 and "created_by" in record:  # an invitation: version 2 added a note and revoking
         record = {"note": "", "revoked_at": None, **record}
     return {**record, "schema": SCHEMA}
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Say whether a path is in a folder also after its links are followed. The folder itself may be a link."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def delete_older(folder: Path, before: datetime) -> int:

@@ -4,16 +4,28 @@ Several packages keep tables in one file, so that a change of several of them is
 ``Schema`` with a version of its own.
 """
 
+import logging
+import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 # PRAGMA user_version of a file whose versions stand in `schema_versions`, one for each owner. Files of older programs
 # have one small number for all tables there, and those programs refuse this one.
 VERSIONS_BY_OWNER = 100
+# PRAGMA application_id of a file that holds no remains of rows that versions without secure_delete deleted.
+WITHOUT_REMAINS = 0x41545431
+LOOK_EVERY, ERASE_AGAIN = 5.0, 30.0  # seconds
+BUSY_TIMEOUT = 5000  # milliseconds for which a statement waits for another process
+
+# What quick_check says of values; Debian 12's SQLite also where nothing is wrong with them. It is no damage of a page.
+_OF_VALUES = re.compile(r"(NULL|NUMERIC|TEXT|non-\w+) value in ")
 
 
 class DatabaseError(Exception):
@@ -64,6 +76,18 @@ def stored_versions(connection: sqlite3.Connection, schemas: Sequence[Schema]) -
     return versions
 
 
+def damage(connection: sqlite3.Connection) -> str:
+    """Return the first damage that `quick_check` finds in a file's pages as one line; empty: there is none."""
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    wrong = (each for each in found if each != "ok" and not _OF_VALUES.match(each))
+    return " ".join(next(wrong, "").split())[:200]
+
+
 class Database:
     """The connection that all owners of the file's tables share. Not for the event loop: its methods block.
 
@@ -71,31 +95,48 @@ class Database:
     errors call the database.
 
     Raises:
-        DatabaseError: the file is no database, can't be opened, or is newer than this program.
+        DatabaseError: the file is no database, damaged, can't be opened, or is newer than this program.
     """
 
-    def __init__(self, path: Path | str, schemas: Sequence[Schema], name: str = "the database") -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        schemas: Sequence[Schema],
+        name: str = "the database",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
         self._lock = threading.RLock()
         self._name = name
         self.trouble = ""  # why the last transaction failed; empty if it did not
+        self._look_at = 0.0  # when ``probe`` looks next; monotonic
+        self._erase_at: float | None = None  # when it erases traces again
         connection: sqlite3.Connection | None = None
         try:
             if path != ":memory:":
                 Path(path).touch(mode=0o600)
                 Path(path).chmod(0o600)
-            connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            connection = sqlite3.connect(path, BUSY_TIMEOUT / 1000, check_same_thread=False, isolation_level=None)
             self._connection = connection
             connection.row_factory = sqlite3.Row
             # FULL: a commit that was acknowledged survives a power cut, too
-            for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+            for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
                 connection.execute(f"PRAGMA {pragma}")
+            self._changes = connection.total_changes  # of which the write-ahead log is empty
             self._migrate(schemas)
+            if wrong := damage(connection):
+                raise sqlite3.DatabaseError(wrong)
+            if connection.execute("PRAGMA application_id").fetchone()[0] != WITHOUT_REMAINS and self._erase():
+                connection.execute(f"PRAGMA application_id = {WITHOUT_REMAINS}")
         except (sqlite3.Error, OSError, DatabaseError) as error:
             if connection is not None:
                 connection.close()
             if isinstance(error, DatabaseError):
                 raise
-            raise DatabaseError(f"{name} '{path}' can't be opened ({error})") from error
+            if isinstance(error, sqlite3.Error | OSError) and not _is_damage(error):
+                raise DatabaseError(f"{name} '{path}' can't be opened ({_reason(error)})") from error
+            todo = "restore a backup (bot.py --restore), or repair a copy of the file with sqlite3's .recover"
+            raise DatabaseError(f"{name} '{path}' is damaged ({error}): {todo}") from error
 
     @contextmanager
     def transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
@@ -118,18 +159,65 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
-                    self.trouble = f"{self._name} can't be written ({error})"
+                    self.trouble = f"{self._name} can't be written ({_reason(error)})"
                     raise DatabaseUnavailable(self.trouble) from error
                 raise
 
     def probe(self, always: bool = False) -> str:
-        """Write some pages, if the last transaction failed or ``always``; return why that fails, empty if it works."""
+        """Write some pages, if the last transaction failed or ``always``; return why that fails, empty if it works.
+
+        Called each second, it also does what is due: see whether another process holds the file, empty the
+        write-ahead log of rows that were deleted meanwhile, erase traces again.
+        """
+        if (now := self._monotonic()) >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            if self._erase_at is not None and now >= self._erase_at:
+                self._erase_at = None if self._erase() else now + ERASE_AGAIN
+            elif self._connection.total_changes != self._changes:
+                self._empty_log()
+            elif not self.trouble:
+                with suppress(DatabaseUnavailable), self.transaction():
+                    pass  # only the lock is of interest
         if self.trouble or always:
             with suppress(DatabaseUnavailable), self.transaction() as connection:
                 connection.execute("CREATE TABLE probe (content)")
                 connection.execute("INSERT INTO probe VALUES (zeroblob(65536))")  # needs pages that are not there yet
                 connection.execute("DROP TABLE probe")
         return self.trouble
+
+    def erase_traces(self) -> None:
+        """Rewrite the file without remains of deleted rows, and empty the write-ahead log; ``probe`` repeats it.
+
+        `secure_delete` alone is not enough: copies stay of rows that SQLite moved before. It is repeated since the
+        answer to the person is queued after the deletion, and where another process reads an older state.
+        """
+        self._erase()
+        self._erase_at = self._monotonic() + ERASE_AGAIN
+
+    def _erase(self) -> bool:
+        with self._lock:
+            try:
+                self._connection.execute("VACUUM")
+            except sqlite3.Error as error:
+                log.warning("%s: remains of deleted rows are not erased yet (%s)", self._name, error)
+                return False
+            return self._empty_log()
+
+    def _empty_log(self) -> bool:
+        """Write the write-ahead log into the file and truncate it; False: another process still needs it."""
+        with self._lock:
+            changes = self._connection.total_changes
+            try:
+                self._connection.execute("PRAGMA busy_timeout = 0")  # a reader may stay for minutes
+                is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                log.warning("%s: the write-ahead log is not emptied yet (%s)", self._name, error)
+                return False
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            if not is_busy:
+                self._changes = changes
+            return not is_busy
 
     def write(self, statement: str, *parameters: object) -> int:
         """Execute one statement in a transaction; return how many rows it changed. Raises DatabaseUnavailable."""
@@ -157,6 +245,8 @@ class Database:
     def close(self) -> None:
         """Close the connection; the write-ahead log is written into the file."""
         with self._lock:
+            if self._erase_at is not None:
+                self._erase()
             self._connection.close()
 
     def _migrate(self, schemas: Sequence[Schema]) -> None:
@@ -185,3 +275,12 @@ class Database:
                 if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None:  # noqa: S608  # made by us
                     connection.execute(f"DROP TABLE {table}")
             connection.execute(f"PRAGMA user_version = {VERSIONS_BY_OWNER}")
+
+
+def _is_damage(error: Exception) -> bool:
+    is_other = isinstance(error, sqlite3.OperationalError | OSError) or "not a database" in str(error)
+    return isinstance(error, sqlite3.DatabaseError) and not is_other
+
+
+def _reason(error: Exception) -> str:
+    return f"{error}: another program holds it, end that one" if "is locked" in str(error) else str(error)

@@ -1,6 +1,7 @@
 """The lessons' table: which were seen, intended, marked, and announced to the student."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -181,6 +182,11 @@ class Lessons:
                 student,
                 before,
             )
+
+    def forget_others(self, students: Collection[int], before: str) -> int:
+        """Delete the lessons before a date of everybody but these students; return how many."""
+        others = "local_date < ? AND student NOT IN (SELECT value FROM json_each(?))"
+        return self._database.write(f"DELETE FROM lessons WHERE {others}", before, json.dumps([*students]))  # noqa: S608
 
     def _withdraw_offers(self, student: int) -> None:
         self._database.write("UPDATE lessons SET offered_until = NULL, requested_at = NULL WHERE student = ?", student)

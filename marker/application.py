@@ -139,6 +139,10 @@ class Marker:
         services = self._services
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
+        # of students whom an admin removed: their lessons can't be on the page any more
+        day = (services.clock.now() - timedelta(days=2)).date().isoformat()
+        students = [student.telegram_id for student in services.storage.students()]
+        lessons += await asyncio.to_thread(services.lessons.forget_others, students, day)
         others = await asyncio.to_thread(services.claims.clean, before)
         others += await asyncio.to_thread(services.people.clean, before)
         slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)

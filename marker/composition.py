@@ -13,6 +13,8 @@ from telegram.error import InvalidToken
 
 from core import health
 from core.clock import Clock
+from core.deletions import FILE as DELETIONS
+from core.deletions import Deletions
 from core.encryption import Cipher, open_cipher
 from core.machine import Machine
 from core.settings import Settings
@@ -67,6 +69,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
             database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
             stack.callback(database.close)
+            deletions = Deletions(settings.encryption_key_file.with_name(DELETIONS), cipher.digest, clock.now)
             lessons, people = Lessons(database), People(database, "marker")
             chromes = configured(settings, settings.data_dir / "profiles", cipher)
             await asyncio.to_thread(chromes.check)
@@ -130,12 +133,13 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
                 outbox=outbox,
                 watches=watches,
                 claims=Claims(database, "marker"),
-                attempts=Attempts(database),
+                attempts=Attempts(database, cipher.digest),
                 move_codes=MoveCodes(database),
                 student_rows=StudentRows(database),
                 sign_in_check=sign_in_check,
                 probe=database.probe,
                 languages=people.languages(),
+                record_deletion=partial(deletions.add, "marker"),
                 forget_profile=lambda username: chromes.forget(profile_name(username)),
             )
             marker = Marker(services, people.unreachable())
@@ -166,4 +170,4 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
 def _open_cipher(settings: Settings) -> Cipher:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     may_create = not Storage.holds_students(settings.data_dir)
-    return open_cipher(keys, settings.encryption_key_file, may_create=may_create)
+    return open_cipher(keys, settings.encryption_key_file, may_create=may_create, hashes=True)

@@ -38,7 +38,7 @@ async def report(
     if services.storage.trouble:
         failing.append("students.json or invitations.json can't be written: see the log")
     if marker.outage.trouble:
-        degraded.append(f"{marker.outage.trouble}: free disk space in DATA_DIR, or make it writable")
+        degraded.append(marker.outage.problem)
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
     except DatabaseError:

@@ -1,5 +1,6 @@
 """What the marker's handlers work with, put together once in composition.py."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import NOTICE, Item
 from telegram_app.outbox_table import Action
 from telegram_app.side import Side
+
+UNKNOWN_PAGES = "unknown-pages"  # the folder of pages that admins have to look at, in DATA_DIR
 
 
 @dataclass(kw_only=True)
@@ -34,6 +37,11 @@ class Services(Side):
     sign_in_check: SignInCheck
     probe: Callable[[bool], str] = lambda _always: ""  # the database's: why it can't be written
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
+    record_deletion: Callable[[int], None] = lambda _person: None  # so that restoring a backup deletes it again
+
+    def forget_pages(self) -> None:
+        """Delete the kept pages of the portal, which may show the name of a student who leaves. Blocks."""
+        shutil.rmtree(self.settings.data_dir / UNKNOWN_PAGES, ignore_errors=True)
 
     def is_admin(self, person: int) -> bool:
         """Say whether this is an admin (nobody with SINGLE_USER); checked at every step, since admins may change."""

@@ -24,11 +24,12 @@ from portal.windows import Window
 
 log = logging.getLogger(__name__)
 
+LONGEST_SOURCE = 2_000_000  # characters of a page that is kept for the admin
+
 # Installed once a page: a reading sends a line instead of ten kilobytes.
 _QUERY = "return window.attendanceQuery ? [window.attendanceQuery.apply(null, arguments)] : null;"
-_INSTALL = (
-    f"window.attendanceQuery = function () {{ {(Path(__file__).parent / 'page.js').read_text(encoding='utf-8')} }};"
-)
+_SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+_INSTALL = f"window.attendanceQuery = function () {{ {_SCRIPT} }};"
 _CHANGED = (Path(__file__).parent / "changed.js").read_text(encoding="utf-8")
 _INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding="utf-8")
 
@@ -166,7 +167,7 @@ class PortalPage:
         try:
             kind = hashlib.blake2b(str(self._ask("shape")).encode(), digest_size=6).hexdigest()
             picture = self._command(self._driver.get_screenshot_as_png)
-            source: str = self._command(lambda: self._driver.page_source)
+            source: str = self._command(lambda: self._driver.page_source)[:LONGEST_SOURCE]
         except (errors.PageChanged, errors.PortalUnavailable) as gone:
             log.info("no screenshot of the unknown page: %s", type(gone).__name__)
             return "", None, ""

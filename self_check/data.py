@@ -19,7 +19,7 @@ from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.store.schema import SCHEMA as STORE
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
-from core.sqlite import DatabaseError, Schema, stored_versions
+from core.sqlite import DatabaseError, Schema, damage, stored_versions
 from marker.single_user import in_use
 from marker.tables.schema import SCHEMAS
 from self_check import FAILED, OK, WARNING, Result
@@ -77,14 +77,14 @@ def _check_file(subject: str, file: Path, schemas: Sequence[Schema]) -> Result:
     connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
     try:
         versions = stored_versions(connection, schemas)
-        integrity = connection.execute("PRAGMA quick_check").fetchone()[0]
+        wrong = damage(connection)
         waiting = connection.execute("SELECT count(*) FROM outgoing").fetchone()[0]
     except DatabaseError as error:
         return Result(subject, FAILED, str(error))
     finally:
         connection.close()
-    if integrity != "ok":
-        return Result(subject, FAILED, f"'{file}' is damaged ({integrity}): restore a backup")
+    if wrong:
+        return Result(subject, FAILED, f"'{file}' is damaged ({wrong}): restore a backup")
     owners = ", ".join(f"{each.owner} {versions[each.owner]} of {each.version}" for each in schemas)
     return Result(subject, OK, f"schemas: {owners}; {waiting} messages waiting")
 

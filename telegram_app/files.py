@@ -8,6 +8,8 @@ from pathlib import Path
 
 import segno
 
+from core.json_file import is_inside
+
 log = logging.getLogger(__name__)
 
 # Returns name and content of the file with a reference; None if it does not exist any more.
@@ -31,6 +33,9 @@ def files_in(folder: Path, shipped: Path | None = None) -> MakeFile:
         file = folder / name
         if shipped is not None and name.startswith(SHIPPED):
             file = shipped / name.removeprefix(SHIPPED)
+        if not is_inside(file, shipped if shipped is not None and name.startswith(SHIPPED) else folder):
+            log.warning("file %s can't be sent: outside of its folder", name)
+            return None
         try:
             return file.name, await asyncio.to_thread(file.read_bytes)
         except OSError as error:

@@ -41,6 +41,12 @@ class WriteOutage:
     _tell_at: datetime | None = None
     _worked_since: datetime | None = None
 
+    @property
+    def problem(self) -> str:
+        """The trouble for /healthz, and what the operator has to do."""
+        is_locked = "is locked" in self.trouble  # it says what to do itself
+        return self.trouble if is_locked else f"{self.trouble}: free disk space in DATA_DIR, or make it writable"
+
     def line(self, _: Texts) -> str:
         """Return the line for everybody; empty if there is no outage."""
         if not self.trouble:
@@ -89,6 +95,11 @@ class WriteOutage:
         words, reason = self.trouble.lower(), f"«{escape(self.trouble)}»"
         if any(word in words for word in ("full", "no space", "quota", "too large")):
             reason = _("the disk is full")
+        elif "is locked" in words:
+            return _(
+                "Nothing can be saved: another program on the server holds the database. No lesson is marked and no"
+                " other message is sent. End that program; then everything goes on by itself."
+            )
         elif "readonly" in words or "read-only" in words:
             reason = _("the disk is read-only")
         return _(

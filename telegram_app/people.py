@@ -113,8 +113,11 @@ class People:
             )
             connection.execute("DELETE FROM steps WHERE bot = ? AND telegram_id IN (?, ?)", (self._bot, old, new))
 
-    def forget(self, telegram_id: int) -> None:
-        """Delete a person's rows, except queued deletions: a message with a typed password must leave the chat."""
+    def forget(self, telegram_id: int, *names: str) -> None:
+        """Delete a person's rows, except queued deletions: a message with a typed password must leave the chat.
+
+        ``names`` as for ``forget_names``, which gets the account's number, too.
+        """
         with self._database.transaction() as connection:
             for statement in (
                 "DELETE FROM people WHERE bot = ? AND telegram_id = ?",
@@ -123,6 +126,18 @@ class People:
                 "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'",
             ):
                 connection.execute(statement, (self._bot, telegram_id))
+            self.forget_names(str(telegram_id), *names)
+
+    def forget_names(self, *names: str) -> None:
+        """Delete claims and slots whose keys contain one of these names between colons or commas."""
+        with self._database.transaction() as connection:
+            for table, key in (("told", "key"), ("slots", "slot")):
+                parts = f"instr(':' || replace({key}, ',', ':') || ':', ':' || ? || ':') > 0"
+                for name in names:
+                    connection.execute(f"DELETE FROM {table} WHERE bot = ? AND {parts}", (self._bot, name))  # noqa: S608
+
+    def erase_traces(self) -> None:
+        self._database.erase_traces()
 
 
 def _step(row: Any) -> ConversationStep:

@@ -81,10 +81,10 @@ class Side:
         self.languages[person] = language
         await asyncio.to_thread(self.people.set_language, person, language)
 
-    async def forget(self, person: int) -> None:
-        """Delete what the database has of a person."""
+    async def forget(self, person: int, *names: str) -> None:
+        """Delete what the database has of a person; ``names`` as for ``People.forget``."""
         self.languages.pop(person, None)
-        await asyncio.to_thread(self.people.forget, person)
+        await asyncio.to_thread(self.people.forget, person, *names)
 
     # what every update goes through
 

@@ -101,10 +101,20 @@ def refusal(evidence: Evidence, now: datetime, policy: LocationPolicy) -> Locati
     return LocationRefusal.COARSE if (evidence.accuracy or 0.0) > COARSE_ABOVE else None
 
 
+def is_on_earth(place: Place | Evidence) -> bool:
+    """Say whether these are numbers that Telegram can send; an absent accuracy is one of them."""
+    is_number = all(map(isfinite, (place.latitude, place.longitude, place.accuracy or 0.0)))
+    in_range = abs(place.latitude) <= 90 and abs(place.longitude) <= 180
+    return is_number and in_range and 0.0 <= (place.accuracy or 0.0) <= WORST
+
+
+def _is_point(place: Place) -> bool:
+    """Say whether a distance from here can be measured: a record that was changed by hand may hold anything."""
+    return isfinite(place.longitude) and abs(place.latitude) <= 90
+
+
 def _is_found(evidence: Evidence) -> bool:
-    latitude, longitude = abs(evidence.latitude), abs(evidence.longitude)
-    is_number = all(map(isfinite, (latitude, longitude, evidence.accuracy or 0.0)))
-    return is_number and latitude <= 90 and longitude <= 180 and max(latitude, longitude) >= NULL_ISLAND
+    return is_on_earth(evidence) and max(abs(evidence.latitude), abs(evidence.longitude)) >= NULL_ISLAND
 
 
 def poor_place(evidence: Evidence) -> Place:
@@ -127,7 +137,7 @@ def measure(student: Place, teacher: Place | None, limit: float) -> Proximity:
     is up to ``limit`` metres, near up to ``NEAR`` times as far. An uncertain place earns no allowance, and whoever is
     not inside is left to the teacher.
     """
-    if teacher is None or teacher == NOWHERE:
+    if teacher is None or teacher == NOWHERE or not all(map(_is_point, (student, teacher))):
         return Proximity(None, Zone.UNCERTAIN)
     ends = [(place.latitude, place.longitude) for place in (student, teacher)]
     distance: float = geodesic(*ends).meters

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 
 from classroom.domain.sessions import Course, Enrolled, Status, folded
-from classroom.lms import Line, LmsRefused, LmsUnavailable, NoAnswer, Unclear
+from classroom.lms import Duplicate, Line, LmsRefused, LmsUnavailable, NoAnswer, Unclear
 
 TRY_AGAIN = frozenset({408, 409, 425, 429})  # temporary statuses, besides 5xx
+LAST_SECOND = 10**12  # of expiries that are plausible
 USE_UNTIL = 60.0  # seconds before its expiry from which a token is not used any more
 ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
 
@@ -67,7 +68,8 @@ def claims(token: str) -> Claims:
         email=text(content.get("email")),
         name=text(content.get("name")),
         campus=text(content.get("location")),
-        ends=ends if isinstance(ends, int | float) else None,
+        # a time that is no number, or out of all bounds, is none
+        ends=ends if isinstance(ends, int | float) and abs(ends) < LAST_SECOND else None,
         kind=text(content.get("userType")),
     )
 
@@ -75,7 +77,7 @@ def claims(token: str) -> Claims:
 def read_json(content: bytes) -> Any:
     """Parse an answer's body as JSON. Raises LmsUnavailable."""
     try:
-        return json.loads(content)
+        return _parsed(content)
     except (ValueError, RecursionError):
         raise LmsUnavailable("the LMS's answer can't be read") from None
 
@@ -157,10 +159,12 @@ def confirms(content: bytes) -> bool:
     answer = _object(content)
     confirmed = bool(answer)
     for each in (answer, _fields(answer.get("data"))):
-        status = str(each.get("status", "")).strip().casefold()
+        status = _word(each.get("status", ""))
         failed = [name for name in ("exception", "error", "errors", "errorcode") if each.get(name)]
-        failed += [name for name in ("success", "ok") if str(each.get(name, True)).casefold() in NOT_DONE]
-        failed += ["status"] if status in FAILURES or (status.isdecimal() and int(status) >= 400) else []
+        failed += [name for name in ("success", "ok") if _word(each.get(name, True)) in NOT_DONE]
+        failed += (
+            ["status"] if status in FAILURES or (status.isdecimal() and len(status) < 10 and int(status) >= 400) else []
+        )
         if failed:
             raise LmsRefused(f"the LMS answers with an error ({failed[0]})", f"200 {failed[0]}")
         confirmed = confirmed and status in SUCCESSES
@@ -186,6 +190,13 @@ def check(answer: httpx.Response) -> None:
     raise LmsRefused(f"the LMS refuses this ({words})", words)
 
 
+def check_created(answer: httpx.Response) -> None:
+    """Raise unless the LMS has confirmed a new record; Duplicate: it has it already."""
+    if answer.status_code == 409 or is_duplicate(answer.content):
+        raise Duplicate("the LMS has this record already")
+    check_written(answer)
+
+
 def check_written(answer: httpx.Response) -> None:
     """Raise unless the LMS has confirmed a write: an error, a proxy's page or nothing with status 200 is none."""
     if answer.status_code in (502, 504):  # a proxy's: the LMS may have got the call
@@ -205,10 +216,24 @@ def content_of(answer: httpx.Response) -> Any:
     return read_json(answer.content)
 
 
+def _parsed(content: bytes) -> Any:
+    """Parse JSON. Raises ValueError, also for NaN and infinities, which are no JSON; RecursionError."""
+
+    def refuse(name: str) -> float:
+        raise ValueError(name)
+
+    return json.loads(content, parse_constant=refuse)
+
+
+def _word(value: object) -> str:
+    """Return a plain value as a word in small letters; a list or an object is none."""
+    return "(structure)" if isinstance(value, dict | list) else str(value).strip().casefold()
+
+
 def _object(content: bytes) -> Fields:
     """Return the JSON object that a body is; an empty one for any other body."""
     try:
-        return _fields(json.loads(content))
+        return _fields(_parsed(content))
     except (ValueError, RecursionError):
         return {}
 

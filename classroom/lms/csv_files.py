@@ -32,9 +32,9 @@ from classroom import lms
 from classroom.cells import csv_text
 from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse
-from classroom.lms.tables import FileWrong, Problem, phone_digits
+from classroom.lms.tables import LARGEST_FILE, FileWrong, Problem, phone_digits
 from classroom.lms.tables import deferred as _
-from core.json_file import replace_file
+from core.json_file import is_inside, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class RosterFolder:
                 continue
             before = replace(file, is_old=bool(file.entries or file.teachers))  # stays while the file can't be read
             try:
-                content, is_young = path.read_bytes(), 0 <= time.time() - signature[0] / 1e9 < self._settling
+                content, is_young = _content(path), 0 <= time.time() - signature[0] / 1e9 < self._settling
                 if self._rosters is not None and (is_young or _signature(path) != signature):
                     files[name] = None, replace(file, is_old=True)
                 else:
@@ -213,6 +213,15 @@ class RosterFolder:
         replace_file(path, content)
         changed = time.time() - self._settling
         os.utime(path, (changed, changed))  # it is whole: nobody has to wait
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's content. Raises FileWrong: it is too large, or a link that leads out of its folder."""
+    if not is_inside(path, path.parent):
+        raise FileWrong(Problem(path.name, 0, _("a link that leads out of the folder is not read")))
+    if path.stat().st_size > LARGEST_FILE:
+        raise FileWrong(Problem(path.name, 0, _("the file is too large")))
+    return path.read_bytes()
 
 
 def _signature(path: Path) -> tuple[int, int]:

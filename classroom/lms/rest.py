@@ -1,8 +1,10 @@
 """The LMS over its REST API, both generations of its server.
 
+Answers may have megabytes, so they are parsed in threads.
 Nothing of a body, a password or a token gets into a log or an exception.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -71,7 +73,7 @@ class RestLms:
         async def read() -> list[Enrolled]:
             body = {"batches": course.batch, "subject": course.subject, "location": teacher.campus}
             answer = await self._call(teacher, "POST", "/attend", json=body)
-            return answers.roster(answers.content_of(answer), course.batch)
+            return await asyncio.to_thread(lambda: answers.roster(answers.content_of(answer), course.batch))
 
         return await self._cached((teacher.telegram_id, course), read, reload)
 
@@ -81,7 +83,7 @@ class RestLms:
         answer = await self._call(teacher, "GET", "/getattends", params=wanted)
         if answer.status_code in NO_ROUTE:
             raise lms.NotSupported(f"the LMS does not show its records ({answer.status_code})")
-        return answers.record(answers.content_of(answer), course, date)
+        return await asyncio.to_thread(lambda: answers.record(answers.content_of(answer), course, date))
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
@@ -113,11 +115,11 @@ class RestLms:
             answer = await call("GET", path, params=params)
             if answer.status_code not in NO_ROUTE:
                 break
-        content = answers.content_of(answer)
         if path == "/attendance":
-            return answers.courses(content), ""
+            return await asyncio.to_thread(lambda: answers.courses(answers.content_of(answer))), ""
+        content = await asyncio.to_thread(answers.content_of, answer)
         self._has_list = False
-        return answers.schedule(content)
+        return await asyncio.to_thread(answers.schedule, content)
 
     async def _kind(self, teacher: Teacher) -> str:
         """Return the kind of a teacher's account: it decides which records the LMS reads and writes."""
@@ -145,9 +147,7 @@ class RestLms:
 
     async def create(self, teacher: Teacher, record: lms.Record) -> None:
         answer = await self._write(teacher, "POST", record)
-        if answer.status_code == 409 or answers.is_duplicate(answer.content):
-            raise lms.Duplicate("the LMS has this record already")
-        answers.check_written(answer)
+        await asyncio.to_thread(answers.check_created, answer)
 
     async def update(self, teacher: Teacher, record: lms.Record) -> None:
         if self._updates is False:
@@ -158,7 +158,7 @@ class RestLms:
             raise lms.NotSupported(f"the LMS can't change records ({answer.status_code})")
         if answer.status_code == 404:
             raise lms.NotThere("the LMS has no such record")
-        answers.check_written(answer)
+        await asyncio.to_thread(answers.check_written, answer)
         self._updates = True
 
     async def _write(self, teacher: Teacher, method: str, record: lms.Record) -> httpx.Response:
@@ -181,7 +181,8 @@ class RestLms:
             answer = await self._send(tokens.access, method, path, **sent)
             if answer.status_code != 401:
                 return answer
-            log.info("teacher %s: token refused %s", teacher.telegram_id, answers.error_code(answer.content))
+            code = await asyncio.to_thread(answers.error_code, answer.content)
+            log.info("teacher %s: token refused %s", teacher.telegram_id, code)
             refused = tokens.access
         raise lms.SignInNeeded("the LMS refuses even new tokens")
 

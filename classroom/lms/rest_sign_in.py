@@ -8,6 +8,7 @@ password signs in again; after that only the teacher can.
 
 import asyncio
 import logging
+import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -27,7 +28,8 @@ from core.clock import Clock
 log = logging.getLogger(__name__)
 
 LOGOUT_TIMEOUT = 5.0  # seconds
-_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, unpacked
+_JSON = {"Accept": "application/json", "Content-Type": "application/json", "Accept-Encoding": "gzip"}
 
 
 class LmsHttp:
@@ -43,11 +45,17 @@ class LmsHttp:
     async def send(
         self, method: str, url: str, token: str = "", timeout: float | None = None, **sent: Any
     ) -> httpx.Response:
-        """Make a call, with a token where there is one. Raises LmsUnavailable, and NoAnswer if it may be executed."""
+        """Make a call, with a token where there is one. Raises LmsUnavailable, and NoAnswer if it may be executed.
+
+        An answer is read up to LARGEST_ANSWER, and unpacked no further than that.
+        """
         headers = _JSON | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                return await self._http.request(method, url, headers=headers, **sent)
+                async with self._http.stream(method, url, headers=headers, **sent) as answer:
+                    content = await _read(answer)
+                    kind = {"content-type": answer.headers.get("content-type", "")}
+                    return httpx.Response(answer.status_code, headers=kind, content=content)
         except (TimeoutError, httpx.TimeoutException):
             raise lms.LmsTimedOut("the LMS did not answer in time") from None
         except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown
@@ -57,6 +65,23 @@ class LmsHttp:
                 raise lms.LmsUnavailable("the LMS's certificate is not accepted") from None
             kind = lms.LmsUnavailable if isinstance(error, httpx.ConnectError) else lms.NoAnswer
             raise kind(f"the LMS can't be reached ({type(error).__name__})") from None
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    """Return an answer's body. Raises NoAnswer: it is too large, or can't be unpacked."""
+    encoding, content = answer.headers.get("content-encoding", "identity").strip().casefold(), bytearray()
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise lms.NoAnswer("the LMS packs its answer in an unknown way")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding != "identity" else None
+    try:
+        async for part in answer.aiter_raw():
+            rest = LARGEST_ANSWER + 1 - len(content)
+            content += unpacker.decompress(part, rest) if unpacker is not None else part
+            if len(content) > LARGEST_ANSWER:
+                raise lms.NoAnswer(f"the LMS's answer has over {LARGEST_ANSWER} bytes")
+    except zlib.error:
+        raise lms.NoAnswer("the LMS's answer can't be unpacked") from None
+    return bytes(content)
 
 
 class SignIns:
@@ -142,9 +167,7 @@ class SignIns:
                 raise lms.SignedInElsewhere("the LMS has another session of this teacher, and does not end it")
         if answer.status_code == 401:
             raise lms.WrongPassword("the LMS does not accept e-mail and password")
-        answers.check(answer)
-        answers.confirms(answer.content)  # an error with status 200 is a refusal
-        new_access, refresh, self.older = answers.tokens(answers.read_json(answer.content))
+        new_access, refresh, self.older = await asyncio.to_thread(_tokens, answer)
         return Tokens(new_access, refresh, password), others_ended
 
     async def _log_out(self, email: str, password: str, access: str) -> None:
@@ -160,7 +183,7 @@ class SignIns:
             sent: dict[str, Any] = {"json": {"refresh_token": tokens.refresh}} if older else {"token": tokens.refresh}
             answer = await self._http.send("POST", self._refresh_urls[older], **sent)
             if answer.is_success:
-                access, refresh, _ = answers.tokens(answers.read_json(answer.content))
+                access, refresh, _ = answers.tokens(await asyncio.to_thread(answers.read_json, answer.content))
                 self.older = older
                 return replace(tokens, access=access, refresh=refresh or tokens.refresh)
             if answer.status_code >= 500 or answer.status_code in answers.TRY_AGAIN:
@@ -187,3 +210,9 @@ class SignIns:
         except StoreUnavailable as error:  # they are good for this call; the next one renews them again
             log.warning("teacher %s: new tokens could not be stored: %s", teacher.telegram_id, error)
         return tokens
+
+
+def _tokens(answer: httpx.Response) -> tuple[str, str, bool]:
+    answers.check(answer)
+    answers.confirms(answer.content)  # an error with status 200 is a refusal
+    return answers.tokens(answers.read_json(answer.content))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from classroom.domain.sessions import folded
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from core.json_file import is_inside
 from core.lookalikes import visible
 
 ENDINGS = ("jpg", "jpeg", "png")  # in the order of preference
@@ -62,13 +63,19 @@ class FolderPhotos:
         names = file_names(student_id)
         for name in names:  # the usual names; avoids listing a large folder
             if _is_file(path := self._folder / name):
-                return path
+                return self._within(path, student_id)
         wanted = [folded(name) for name in names]
         with os.scandir(self._folder) as entries:
             alike = [entry.name for entry in entries if folded(entry.name) in wanted and entry.is_file()]
         if not alike:
             raise PhotoMissing(f"the folder has no photo of {student_id}")
-        return self._folder / min(alike, key=lambda name: (wanted.index(folded(name)), name))
+        chosen = min(alike, key=lambda name: (wanted.index(folded(name)), name))
+        return self._within(self._folder / chosen, student_id)
+
+    def _within(self, path: Path, student_id: str) -> Path:
+        if not is_inside(path, self._folder):  # it may lead to anything that the process can read
+            raise PhotoMissing(f"the photo of {student_id} is a link that leads out of the folder")
+        return path
 
     def _trouble(self, student_id: str, error: OSError) -> PhotoMissing | PhotosRefused | PhotosUnavailable:
         cause = error.strerror or type(error).__name__

@@ -24,7 +24,16 @@ from classroom.domain.sessions import (
     Template,
     folded,
 )
-from classroom.store.records import Attempt, Records, SealedTokens, UsedNote, account_hash, hash_of
+from classroom.store.records import (
+    Attempt,
+    Records,
+    SealedTokens,
+    UsedNote,
+    account_hash,
+    alias_of,
+    keyed_hash,
+    taken_hash,
+)
 from core.encryption import Cipher
 
 TRIES_KEPT = timedelta(hours=1)
@@ -305,7 +314,7 @@ class Store(Records, Protocol):
 
     async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
         """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""
-        note = UsedNote(fingerprint, hash_of(f"check {owner}"), at)
+        note = UsedNote(fingerprint, keyed_hash(f"check {owner}", self.cipher.digest), at)
         return (await self._kept(note, fingerprint=fingerprint)).owner == note.owner
 
     # corrections that students ask for
@@ -333,19 +342,19 @@ class Store(Records, Protocol):
 
     async def is_taken(self, student_id: str) -> bool:
         """Whether a student ID is bound, or was until its account's data were deleted: ``unbind`` frees it."""
-        return await self.count(Binding, folded=folded(student_id)) > 0
+        return await self.count(Binding, taken=taken_hash(student_id, self.cipher.digest)) > 0
 
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless if they are already bound to each other.
 
         Raises BoundOtherwise: one of the two has another binding, or had one before its data were deleted.
         """
-        key, account = folded(binding.student_id), account_hash(binding.telegram_id)
+        key, account = folded(binding.student_id), account_hash(binding.telegram_id, self.cipher.digest)
         while not await self.insert(binding):
             existing = await self.first(Binding, folded=key, telegram_id=binding.telegram_id)
             if existing is not None:
                 return existing
-            if await self.count(Binding, folded=key) or await self.count(Binding, account=account):
+            if await self.is_taken(binding.student_id) or await self.count(Binding, account=account):
                 raise BoundOtherwise("the student ID or the account is bound otherwise")
         return binding
 
@@ -355,9 +364,9 @@ class Store(Records, Protocol):
     async def forget_student(self, telegram_id: int) -> None:
         """Delete a Telegram account's data: check-ins, requests, its number, consent and template (marks stay).
 
-        Wrong tries stay for their hour: otherwise deleting would allow endless guessing. That the student ID and the
-        account are taken stays, too (the account as a hash): otherwise a student could lend the ID to another account
-        by deleting the data in between. A teacher's ``unbind`` frees both.
+        Wrong tries stay for their hour, under another number: otherwise deleting would allow endless guessing. That
+        the student ID and the account are taken stays, too, as keyed hashes: otherwise a student could lend the ID to
+        another account by deleting the data in between. A teacher's ``unbind`` frees both.
         """
 
     async def kept_of(self, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
@@ -370,7 +379,8 @@ class Store(Records, Protocol):
 
     async def tries_of(self, telegram_id: int, since: datetime) -> list[WrongTry]:
         """Return an account's wrong tries since then, oldest first."""
-        found = await self.every(Attempt, "at", telegram_id=telegram_id, at__gt=since)
+        accounts = telegram_id, alias_of(telegram_id, self.cipher.digest)
+        found = await self.every(Attempt, "at", telegram_id__in=accounts, at__gt=since)
         return [WrongTry(each.folded, each.at) for each in found]
 
     async def tries_on(self, student_id: str, since: datetime) -> int:

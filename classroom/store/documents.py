@@ -14,8 +14,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from classroom.domain.sessions import Sheet, folded
 from classroom.store import TRIES_KEPT
-from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of
+from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of, unkeyed
 from classroom.store.records import Attempt
+from core.encryption import Digest
 
 Document = dict[str, Any]
 Kind = TypeVar("Kind")
@@ -46,7 +47,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "corrections": _on("telegram_id", "session", "asked_at", "decided_at"),
     "templates": _on("made_at"),
     "used_notes": _on("at"),
-    "bindings": [*_unique("folded", "account"), *_sparse("telegram_id", "undone.at")],
+    "bindings": [*_unique("folded", "account", "taken"), *_sparse("telegram_id", "undone.at")],
     "attempts": [*_on("telegram_id at", "folded at"), *_on("at", expireAfterSeconds=int(TRIES_KEPT.total_seconds()))],
 }
 
@@ -80,9 +81,9 @@ def _identified(kind: type[Any], values: Document) -> Document:
     return {"_id": parts[0] if len(parts) == 1 else key_of(*parts), **rest}
 
 
-def document_of(record: Any) -> Document:
+def document_of(record: Any, digest: Digest = unkeyed) -> Document:
     kind = type(record)
-    fields = asdict(record) if kind is Attempt else fields_of(record)
+    fields = asdict(record) if kind is Attempt else fields_of(record, digest)
     found = _identified(kind, fields)
     return found if len(TABLES[kind].key) == 1 else fields | found
 

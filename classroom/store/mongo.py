@@ -17,6 +17,7 @@ from classroom.store.documents import Document, key_of, places_in, record_from
 from classroom.store.mongo_connection import asks
 from classroom.store.mongo_sessions import Sessions
 from classroom.store.plain import fields_of, text_of
+from classroom.store.records import alias_of, taken_hash
 
 COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none of these is no change
 
@@ -70,8 +71,9 @@ class MongoStore(Sessions):
     @asks
     async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
         undone = {"by": by, "at": text_of(at), "reason": reason}
-        change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": ""}}
-        undoing = await self.collection("bindings").update_one({"folded": folded(student_id)}, change)
+        change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": "", "taken": ""}}
+        taken = taken_hash(student_id, self.cipher.digest)
+        undoing = await self.collection("bindings").update_one({"taken": taken}, change)
         return undoing.matched_count == 1
 
     @asks
@@ -92,8 +94,13 @@ class MongoStore(Sessions):
         for name in ("check_ins", "corrections"):
             await self.collection(name).delete_many({"telegram_id": telegram_id})
         await self.collection("check_ins").update_many({}, {"$pull": {"rivals": {"telegram_id": telegram_id}}})
+        alias, bindings = alias_of(telegram_id, self.cipher.digest), self.collection("bindings")
+        await self.collection("attempts").update_many({"telegram_id": telegram_id}, {"$set": {"telegram_id": alias}})
         # last, so that a call that was interrupted can be repeated
-        await self.collection("bindings").update_many({"telegram_id": telegram_id}, {"$unset": {"telegram_id": ""}})
+        async for each in bindings.find({"telegram_id": telegram_id}):
+            taken = taken_hash(each["student_id"], self.cipher.digest)
+            kept = {"student_id": taken} | ({"folded": taken} if "folded" in each else {})
+            await bindings.update_one({"_id": each["_id"]}, {"$set": kept, "$unset": {"telegram_id": ""}})
 
     @asks
     async def tries_in_session(self, session_id: str, since: datetime, *, bound: bool) -> int:

@@ -35,6 +35,7 @@ from classroom.store.documents import (
     stored,
 )
 from classroom.store.mongo_self_test import require_guarantees
+from classroom.store.records import taken_hash
 from classroom.store.schema import log_unbound
 from core.encryption import Cipher
 
@@ -199,8 +200,21 @@ class MongoConnection(Store):
         for number, migrate in enumerate(self._migrations[version - 1 :], version):
             await migrate(self._database)
             await schema.update_one({"_id": "classroom", "version": number}, {"$set": {"version": number + 1}})
+        await self._key_hashes()
         async for document in self.collection("jwt_tokens").find():
             self.cipher.decrypt(document["secrets"])
+
+    async def _key_hashes(self) -> None:
+        """Give the key to hashes that an older version stored without one; may be repeated."""
+        bindings, notes = self.collection("bindings"), self.collection("used_notes")
+        async for each in bindings.find({"taken": {"$exists": False}, "account": {"$exists": True}}):
+            taken = taken_hash(each["student_id"], self.cipher.digest)
+            changes = {"account": self.cipher.digest(each["account"]), "taken": taken}
+            changes |= {} if "telegram_id" in each else {"folded": taken, "student_id": taken}
+            await bindings.update_one({"_id": each["_id"]}, {"$set": changes})
+        async for each in notes.find({"owner": {"$regex": "^.{32}$"}}, ["owner"]):
+            keyed = {"owner": self.cipher.digest(each["owner"])}
+            await notes.update_one({"_id": each["_id"]}, {"$set": keyed})
 
     def _connect(self) -> AsyncMongoClient[Document]:
         limits: dict[str, Any] = dict.fromkeys(("connectTimeoutMS", "timeoutMS"), int(self._patience * 1000))
@@ -267,14 +281,14 @@ class MongoConnection(Store):
     @asks
     async def insert(self, record: Any, /) -> bool:
         try:
-            await self.collection(collection_of(type(record))).insert_one(document_of(record))
+            await self.collection(collection_of(type(record))).insert_one(document_of(record, self.cipher.digest))
         except DuplicateKeyError:
             return False
         return True
 
     @asks
     async def replace(self, record: Any, /, **when: Any) -> bool:
-        kind, document = type(record), document_of(record)
+        kind, document = type(record), document_of(record, self.cipher.digest)
         which = {"_id": document["_id"], **conditions(kind, when)}
         return (await self.collection(collection_of(kind)).replace_one(which, document)).matched_count == 1
 

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
 from classroom.store import Correction, StoreDamaged
-from classroom.store.records import Attempt, SealedTokens, UsedNote, account_hash
+from classroom.store.records import Attempt, SealedTokens, UsedNote, account_hash, taken_hash
+from core.encryption import Digest
 
 Kind = TypeVar("Kind")
 Fields = dict[str, Any]
@@ -65,13 +66,18 @@ def plain(value: Any) -> Any:
     return plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-def fields_of(record: Any) -> Fields:
-    """Return a record's fields as plain values, and what it is found by: the folded ID, the hashed account."""
+def unkeyed(_text: str) -> str:
+    raise ValueError("a binding is stored with keyed hashes")
+
+
+def fields_of(record: Any, digest: Digest = unkeyed) -> Fields:
+    """Return a record's fields as plain values, and what it is found by: the folded ID; of a binding keyed hashes."""
     found: Fields = plain(record)
     if isinstance(record, Binding | Template | Correction):
         found["folded"] = folded(record.student_id)
     if isinstance(record, Binding):
-        found["account"] = account_hash(record.telegram_id)
+        found["account"] = account_hash(record.telegram_id, digest)
+        found["taken"] = taken_hash(record.student_id, digest)
     return found
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from classroom.domain.sessions import folded
+from core.encryption import Digest
+
 Kind = TypeVar("Kind")
 
 
@@ -35,13 +38,24 @@ class Attempt:
     at: datetime
 
 
-def account_hash(telegram_id: int) -> str:
-    """Return the hash by which a Telegram account is recognised after its data were deleted."""
-    return hash_of(f"telegram account {telegram_id}")
+def account_hash(telegram_id: int, digest: Digest) -> str:
+    """Return the keyed hash by which a Telegram account is recognised after its data were deleted."""
+    return keyed_hash(f"telegram account {telegram_id}", digest)
 
 
-def hash_of(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def taken_hash(student_id: str, digest: Digest) -> str:
+    """Return the keyed hash by which a student ID is recognised after its account's data were deleted."""
+    return keyed_hash(f"student {folded(student_id)}", digest)
+
+
+def alias_of(telegram_id: int, digest: Digest) -> int:
+    """Return the number under which an account's wrong tries stay, for their hour, after its data were deleted."""
+    return -int(account_hash(telegram_id, digest)[:15], 16)
+
+
+def keyed_hash(text: str, digest: Digest) -> str:
+    """Return the keyed hash of an unkeyed one: databases of older versions had the latter, and are given the key."""
+    return digest(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
 
 
 class Records(Protocol):

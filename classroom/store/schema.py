@@ -159,6 +159,30 @@ _VERSION_4 = """
     ALTER TABLE sessions ADD COLUMN reopened_at TEXT;
     UPDATE teachers SET phone = ltrim(phone, '+'); -- only digits, as those of an LMS always were
 """
+# Debian 12's SQLite reports tables WITHOUT ROWID as damaged whose key columns are not the first ones. ``taken`` is a
+# keyed hash of the student ID; once the account's data are deleted it stands in the ID's place.
+_KEYS_FIRST = """
+    CREATE TABLE new_codes (
+        session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        number         INTEGER NOT NULL,        -- counts the session's codes
+        code           TEXT NOT NULL,
+        valid_until    TEXT NOT NULL,
+        PRIMARY KEY (session, number)
+    ) WITHOUT ROWID;
+    INSERT INTO new_codes SELECT session, number, code, valid_until FROM codes;
+    DROP TABLE codes;
+    ALTER TABLE new_codes RENAME TO codes;
+    CREATE INDEX codes_by_code ON codes (code, valid_until);
+    ALTER TABLE bindings ADD COLUMN taken TEXT;
+    CREATE UNIQUE INDEX bindings_taken ON bindings (taken);
+"""
+# What older versions stored without a key: hashes of 32 digits, and IDs of students whose data were deleted.
+KEYED = (
+    "UPDATE unbindings SET student_id = taken(student_id) WHERE telegram_id IS NULL AND length(student_id) <> 40",
+    "UPDATE bindings SET account = keyed(account), taken = taken(student_id) WHERE taken IS NULL",
+    "UPDATE bindings SET folded = taken, student_id = taken WHERE telegram_id IS NULL AND folded <> taken",
+    "UPDATE used_notes SET owner = keyed(owner) WHERE length(owner) = 32",
+)
 
 
 def log_unbound(student_id: str) -> None:
@@ -172,6 +196,6 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _KEYS_FIRST),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

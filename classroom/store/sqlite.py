@@ -13,6 +13,7 @@ from typing import Any
 from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
 from classroom.store import CODES_KEPT, TRIES_KEPT, NoSuchSession, SessionExists, rows
 from classroom.store.plain import fields_of, text_of
+from classroom.store.records import alias_of, taken_hash
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 COMPARED = ("status", "by_teacher", "reason", "came_at")  # a mark that differs in none of these is no change
@@ -180,8 +181,8 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
-        statement = "DELETE FROM bindings WHERE folded = ? RETURNING student_id, telegram_id"
-        undone = db.execute(statement, (folded(student_id),)).fetchall()
+        statement = "DELETE FROM bindings WHERE taken = ? RETURNING student_id, telegram_id"
+        undone = db.execute(statement, (taken_hash(student_id, self.cipher.digest),)).fetchall()
         for row in undone:
             rows.insert(db, "unbindings", dict(row) | {"by_teacher": by, "at": text_of(at), "reason": reason})
         return bool(undone)
@@ -203,8 +204,11 @@ class SqliteStore(SqliteConnection):
             db.execute("DELETE FROM templates WHERE folded = ?", (folded(row["student_id"]),))
         for table in ("consents", "check_ins", "corrections"):
             db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (telegram_id,))  # noqa: S608  # constants
-        for table in ("bindings", "unbindings"):
-            rows.update(db, table, {"telegram_id": None}, {"telegram_id": telegram_id})
+        gone = "telegram_id = NULL, student_id = taken(student_id)"
+        db.execute(f"UPDATE bindings SET folded = taken, {gone} WHERE telegram_id = ?", (telegram_id,))  # noqa: S608
+        db.execute(f"UPDATE unbindings SET {gone} WHERE telegram_id = ?", (telegram_id,))  # noqa: S608
+        alias = {"telegram_id": alias_of(telegram_id, self.cipher.digest)}
+        rows.update(db, "attempts", alias, {"telegram_id": telegram_id})
         db.execute(
             "UPDATE check_ins SET rivals = (SELECT json_group_array(json(value)) FROM json_each(rivals)"
             " WHERE json_extract(value, '$.telegram_id') <> ?1) WHERE rivals LIKE '%' || ?1 || '%'",
@@ -255,7 +259,7 @@ def _is_live(db: Connection, code: str, now: datetime) -> bool:
 
 def _add_code(db: Connection, session_id: str, code: str, valid_until: datetime) -> None:
     db.execute(
-        "INSERT INTO codes SELECT ?, ?, ?, 1 + coalesce(max(number), 0) FROM codes WHERE session = ?",
+        "INSERT INTO codes SELECT ?, 1 + coalesce(max(number), 0), ?, ? FROM codes WHERE session = ?",
         (session_id, code, text_of(valid_until), session_id),
     )
 

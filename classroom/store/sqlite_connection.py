@@ -10,7 +10,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from classroom.store import Store, StoreDamaged, StoreUnavailable, rows
 from classroom.store.plain import TABLES, fields_of
-from classroom.store.schema import SCHEMA
+from classroom.store.records import taken_hash
+from classroom.store.schema import KEYED, SCHEMA
 from core.encryption import Cipher
 from core.sqlite import Database, DatabaseError, DatabaseUnavailable
 
@@ -35,15 +36,23 @@ class SqliteConnection(Store):
         self._database: Database | None = None
 
     async def open(self) -> None:
-        """Open or create the file, and migrate its schema. Raises StoreDamaged."""
+        """Open or create the file, migrate its schema, key its hashes. Raises StoreDamaged, StoreUnavailable."""
         if isinstance(self._file, Database):
             self._database = self._file
-            return
-        opening = partial(Database, self._file, [SCHEMA], "the classroom's store")
-        try:
-            self._database = await asyncio.get_running_loop().run_in_executor(self._thread, opening)
-        except DatabaseError as error:
-            raise StoreDamaged(str(error)) from error
+        else:
+            opening = partial(Database, self._file, [SCHEMA], "the classroom's store")
+            try:
+                self._database = await asyncio.get_running_loop().run_in_executor(self._thread, opening)
+            except DatabaseError as error:
+                raise StoreDamaged(str(error)) from error
+        await self.run(self._key_hashes)
+
+    def _key_hashes(self, db: sqlite3.Connection) -> None:
+        """Give the key to hashes that an older version stored without one."""
+        db.create_function("keyed", 1, self.cipher.digest)
+        db.create_function("taken", 1, lambda student_id: taken_hash(student_id, self.cipher.digest))
+        for statement in KEYED:
+            db.execute(statement)
 
     async def close(self) -> None:
         """Wait for the transactions that are running; close the file unless it is shared."""
@@ -82,10 +91,11 @@ class SqliteConnection(Store):
         return await self.run(lambda db: rows.update(db, TABLES[kind].name, changes, where))
 
     async def insert(self, record: Any, /) -> bool:
-        return await self.run(lambda db: rows.insert(db, TABLES[type(record)].name, fields_of(record)))
+        values = fields_of(record, self.cipher.digest)
+        return await self.run(lambda db: rows.insert(db, TABLES[type(record)].name, values))
 
     async def replace(self, record: Any, /, **when: Any) -> bool:
-        values = fields_of(record)
+        values = fields_of(record, self.cipher.digest)
         key = {name: values[name] for name in TABLES[type(record)].key}
         return await self.update(type(record), values, **key, **when)
 

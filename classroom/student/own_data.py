@@ -1,5 +1,6 @@
 """A student's own data: the history of lessons, and the deletion of everything that the bot stores."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -107,10 +108,15 @@ class OwnData:
     async def _deleted(self, update: Update, context: Context) -> None:
         query = await tapped(update)
         person, _ = self._side.who(update)
+        await asyncio.to_thread(self._classroom.record_deletion, person)
         async with self._faces.turn(person) if self._faces is not None else nullcontext():
+            kept = await self._classroom.store.kept_of(person)
+            ids = {row["student_id"] for name in ("bindings", "check_ins", "corrections") for row in kept[name]}
             await self._traces.forget(person)  # first: afterwards nobody knows whose face it is
             await self._classroom.store.forget_student(person)
-        await self._side.forget(person)
+        await self._side.forget(person, *ids)
+        await asyncio.to_thread(self._classroom.teacher.people.forget_names, str(person), *ids)
+        await asyncio.to_thread(self._side.people.erase_traces)
         log.info("person %d: data deleted at their request", person)
         question = [Item(person, "delete", message_id=query.message.message_id)] if query.message else []
         # in the language of the question, and without a slot, so that nothing is stored once it is sent

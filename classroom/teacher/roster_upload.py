@@ -79,7 +79,13 @@ class RosterUpload:
 
     async def _preview(self, person: int, folder: RosterFolder, name: str, document: Document) -> None:
         _ = self._side.texts(person)
-        content = bytes(await (await document.get_file()).download_as_bytearray())
+        file = await document.get_file()
+        # the document need not have told its size
+        content = b"" if (file.file_size or 0) > LARGEST else bytes(await file.download_as_bytearray())
+        if max(file.file_size or 0, len(content)) > LARGEST:
+            text = _("A roster is a CSV or XLSX file of at most 10 MB.")
+            await self._side.outbox.put(Item(person, "send", text))
+            return
         key = hashlib.sha256(name.encode() + content).hexdigest()[:12]
 
         def read() -> str:

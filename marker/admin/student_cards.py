@@ -131,10 +131,10 @@ class StudentCards(AdminScreens):
         try:
             # before the database rows, by which the offers on the student's screen are found
             await self._offers.end_all(who, student.username, theirs("Monitoring is off."))
-            await self._services.registry.remove(who, self._forget)
+            await self._services.registry.remove(who, self._forget, erase=True)
         except NotRegistered:
             return await self._show_gone(person, page)
-        except (StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
+        except (StorageUnavailable, DatabaseUnavailable, StillRunning, OSError) as error:
             log.exception("person %d: not removed", who)
             still = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
             unsaved = _("That could not be saved. Please try again later.")
@@ -154,7 +154,9 @@ class StudentCards(AdminScreens):
 
         The chat's language, its step (a password that comes late is still deleted) and queued messages stay.
         """
+        self._services.record_deletion(student.telegram_id)
         self._services.forget_profile(student.username)
+        self._services.forget_pages()
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # one more day: a lesson of yesterday may still be on the page
         self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())

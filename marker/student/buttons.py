@@ -158,7 +158,7 @@ class StudentHandlers:
             await self._services.registry.remove(person, self._forget, erase=True)
         except NotRegistered:
             return await show_menu(self._services, person)
-        except (StorageUnavailable, DatabaseUnavailable, StillRunning):
+        except (StorageUnavailable, DatabaseUnavailable, StillRunning, OSError):
             log.exception("person %d: data not deleted", person)
             words = _("Not everything could be deleted now. Please try again in a few minutes.")
             return await show_menu(self._services, person, words)
@@ -174,5 +174,7 @@ class StudentHandlers:
         return None
 
     def _forget(self, student: Student) -> None:
+        self._services.record_deletion(student.telegram_id)
         self._services.forget_profile(student.username)
+        self._services.forget_pages()
         self._services.student_rows.forget(student.telegram_id)

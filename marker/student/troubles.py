@@ -17,7 +17,7 @@ from core.json_file import replace_file
 from core.tasks import each
 from lessons.events import ENDS, Event, MonitorState, StatusEvent
 from marker.menu import clock_time
-from marker.services import Services
+from marker.services import UNKNOWN_PAGES, Services
 from marker.trouble_texts import LONGEST_WORDS, OURS, PERSONAL, reason, remedy
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
@@ -262,7 +262,7 @@ class Troubles:
         now = self._services.clock.now()
         unknown = event.event is Event.UNKNOWN_VIEW
         claim = f"page:{event.kind}" if unknown else f"{event.event.value}:{event.kind}:{now:%Y-%m-%d}"
-        folder = self._services.settings.data_dir / "unknown-pages"
+        folder = self._services.settings.data_dir / UNKNOWN_PAGES
         await asyncio.to_thread(_keep_page, folder, event)
 
         def text(_: Texts) -> str:

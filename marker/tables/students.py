@@ -76,6 +76,7 @@ class StudentRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.erase_traces = database.erase_traces
         self._people, self._lessons = People(database, "marker"), Lessons(database)
         self._watches, self._move_codes = Watches(database), MoveCodes(database)
 
@@ -86,6 +87,7 @@ class StudentRows:
             self._lessons.forget(student)
             self._watches.forget(student)
             self._move_codes.forget(student)
+        self.erase_traces()
 
     def forget_monitoring(self, student: int, before: str) -> None:
         """Delete lessons and monitoring state, but keep what the chat needs: language, step, messages, slots.
@@ -95,6 +97,8 @@ class StudentRows:
         with self._database.transaction():
             self._lessons.forget(student, before)
             self._watches.forget(student)
+            self._move_codes.forget(student)
+        self.erase_traces()
 
     def hand_over(self, move: MoveCode) -> None:
         """Give the rows to the account that the student has moved to, and delete the move code.

@@ -122,3 +122,17 @@ def test_a_new_folder(tmp_path: Path) -> None:
         open_database(tmp_path).close()
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
     assert oct((tmp_path / FILE).stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_room_that_is_no_place(tmp_path: Path) -> None:
+    """A saved room with impossible numbers, as after an edit of the file, is not offered."""
+    with closing(open_database(tmp_path)) as database:
+        rooms = SavedRooms(database)
+        rooms.save(7, "good", Place(43.25, 76.9, None))
+        for name, *place in (
+            ("far", 143.25, 76.9, 1.0),
+            ("inf", 43.25, float("inf"), 1.0),
+            ("less", 43.25, 76.9, -1.0),
+        ):
+            database.write("INSERT INTO rooms VALUES (7, ?, ?, ?, ?)", name, *place)
+        assert list(rooms.of(7)) == ["good"]

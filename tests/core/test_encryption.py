@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.encryption import Cipher, EncryptionKeyError, open_cipher
+from core.encryption import HASH_KEY, Cipher, EncryptionKeyError, open_cipher
 from tests.fakes import Disk, PowerCut
 
 pytestmark = pytest.mark.unit
@@ -132,3 +132,35 @@ class TestKeyFile:
         finally:
             os.umask(before)
         assert stat.S_IMODE((tmp_path / "secrets" / "encryption.key").stat().st_mode) == 0o600
+
+
+class TestDigest:
+    """Keyed hashes."""
+
+    def test_key(self, tmp_path: Path) -> None:
+        """The key is created once beside the encryption key, 0600, and stays when the encryption key is replaced."""
+        file = tmp_path / "secrets" / "encryption.key"
+        first = open_cipher(None, file, may_create=True, hashes=True).digest("2001")
+        assert stat.S_IMODE(file.with_name(HASH_KEY).stat().st_mode) == 0o600
+        assert open_cipher(NEW, file, may_create=False, hashes=True).digest("2001") == first
+        assert (
+            open_cipher(None, tmp_path / "other" / "encryption.key", may_create=True, hashes=True).digest("2001")
+            != first
+        )
+
+    def test_without_a_folder(self, tmp_path: Path) -> None:
+        """Where all secrets come from the environment and no file can be written, ENCRYPTION_KEY keys the hashes."""
+        (tmp_path / "secrets").touch()
+        cipher = open_cipher(OLD, tmp_path / "secrets" / "encryption.key", may_create=False, hashes=True)
+        assert cipher.digest("2001") == Cipher(OLD).digest("2001") != Cipher(NEW).digest("2001")
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        """A damaged key is refused in one line: with another one the hashes would be lost."""
+        (tmp_path / HASH_KEY).write_bytes(b"short")
+        with pytest.raises(EncryptionKeyError, match=r"hashing\.key' is damaged"):
+            open_cipher(OLD, tmp_path / "encryption.key", may_create=False, hashes=True)
+
+    def test_not_for_a_check(self, tmp_path: Path) -> None:
+        """A check creates no key."""
+        open_cipher(OLD, tmp_path / "encryption.key", may_create=False)
+        assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """The database: its migrations by owner, and transactions that commit everything or nothing."""
 
+import random
 import sqlite3
 import stat
 import threading
@@ -16,7 +17,15 @@ from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.saved_rooms import SavedRooms
 from classroom.store.schema import SCHEMA as CLASSROOM_STORE
 from core.settings import ROOT
-from core.sqlite import VERSIONS_BY_OWNER, Database, DatabaseError, DatabaseUnavailable, Schema, stored_versions
+from core.sqlite import (
+    ERASE_AGAIN,
+    VERSIONS_BY_OWNER,
+    Database,
+    DatabaseError,
+    DatabaseUnavailable,
+    Schema,
+    stored_versions,
+)
 from lessons.journal import Lessons
 from marker.tables.schema import SCHEMAS as MARKER
 from telegram_app.outbox_table import Outgoing, OutgoingRow
@@ -420,3 +429,134 @@ class TestTransactions:
             assert count(path) == 0
             add_person(database, 2)
             assert count(path) == 1
+
+
+WHO = 777_000_777_123
+SPELLINGS = (str(WHO).encode(), WHO.to_bytes(6, "big"), b"a_student")
+
+
+def remains(folder: Path) -> dict[str, int]:
+    """Count, by file, what is left of a person in any byte below a folder."""
+    files = {each.name: each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+    found = {name: sum(content.count(each) for each in SPELLINGS) for name, content in files.items()}
+    return {name: number for name, number in found.items() if number}
+
+
+def fill(database: Database, seed: int = 2) -> None:
+    """Add rows of a person and of others, change and delete some, in an order in which SQLite moves rows."""
+    chosen = random.Random(seed)
+    with database.transaction() as connection:
+        for number in range(3000):
+            is_theirs = chosen.random() < 0.2
+            who = WHO if is_theirs else 10**11 + chosen.randrange(10**9)
+            name = "a_student" * chosen.randrange(1, 5) if is_theirs else "x" * chosen.randrange(50)
+            connection.execute("INSERT INTO told VALUES ('marker', ?, '')", (f"{chosen.random()}:{who}:{name}",))
+            row = ("marker", who, name + str(number))
+            connection.execute("INSERT INTO outgoing VALUES (NULL, ?, ?, 1, 'send', NULL, ?, '')", row)
+            if chosen.random() < 0.3:
+                connection.execute("UPDATE told SET at = at || 'yy' WHERE key IN (SELECT key FROM told LIMIT 1)")
+                connection.execute("DELETE FROM outgoing WHERE id IN (SELECT id FROM outgoing LIMIT 1 OFFSET 50)")
+
+
+class TestErased:
+    """Nothing of deleted rows is left in any byte of the folder."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_at_once(self, path: Path, seed: int) -> None:
+        """After the deletion neither the file nor the write-ahead log has the person, while the database is open."""
+        with opened(path) as database:
+            fill(database, seed)
+            assert remains(path.parent)
+            People(database, "marker").forget(WHO)
+            database.erase_traces()
+            assert remains(path.parent) == {}
+
+    def test_while_another_process_reads(self, path: Path) -> None:
+        """While a reader needs the older state its pages stay; once it has ended they are erased."""
+        now = [0.0]
+        with closing(Database(path, MARKER, monotonic=lambda: now[0])) as database:
+            fill(database)
+            with closing(sqlite3.connect(path)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM told").fetchone()
+                People(database, "marker").forget(WHO)
+                database.erase_traces()
+                assert remains(path.parent)
+            now[0] += ERASE_AGAIN
+            assert database.probe() == ""
+            assert remains(path.parent) == {}
+
+    def test_the_answer_afterwards(self, path: Path) -> None:
+        """What was queued for the person after the deletion is erased by the next probes, or at the end."""
+        now = [0.0]
+        database = Database(path, MARKER, monotonic=lambda: now[0])
+        database.erase_traces()
+        for wait in (lambda: now.append(now.pop() + ERASE_AGAIN), database.close):
+            database.write("INSERT INTO outgoing VALUES (NULL, 'marker', ?, 1, 'send', NULL, '', '')", WHO)
+            database.write("DELETE FROM outgoing")
+            assert remains(path.parent)
+            wait()
+            if wait != database.close:
+                database.probe()
+                database.erase_traces()
+            assert remains(path.parent) == {}
+
+    def test_old_remains(self, path: Path) -> None:
+        """What an older version deleted without erasing is erased when the file is first opened."""
+        Database(path, MARKER).close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as old:
+            old.execute("PRAGMA secure_delete = OFF")
+            old.execute("PRAGMA application_id = 0")
+            for number in range(500):
+                old.execute("INSERT INTO told VALUES ('marker', ?, '')", (f"{number}:{WHO}",))
+            old.execute("DELETE FROM told")
+        assert remains(path.parent)
+        with opened(path):
+            assert remains(path.parent) == {}
+
+
+class TestOfTheFile:
+    """Damage, and other processes."""
+
+    @pytest.mark.parametrize(
+        "owners", [MARKER, (TELEGRAM_APP, SAVED_ROOMS, CLASSROOM_STORE)], ids=["marker", "classroom"]
+    )
+    def test_key_columns_come_first(self, path: Path, owners: Sequence[Schema]) -> None:
+        """In every table WITHOUT ROWID the key's columns are the first ones: else Debian 12's SQLite finds damage."""
+        Database(path, owners).close()
+        with closing(sqlite3.connect(path)) as connection:
+            made = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+            for name, statement in made:
+                if "WITHOUT ROWID" in (statement or ""):
+                    found = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (name,)).fetchall()
+                    key = [column for column, place in sorted(found, key=lambda each: each[1]) if place]
+                    assert [column for column, _place in found[: len(key)]] == key, name
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    @pytest.mark.parametrize("page", [3, 20])
+    def test_a_damaged_page(self, path: Path, page: int) -> None:
+        """A page damaged in the middle of the file is noticed at the start, in one line that says what to do."""
+        with opened(path) as database:
+            fill(database)
+        with path.open("r+b") as file:
+            file.seek((page - 1) * 4096)
+            file.write(b"\xa5" * 4096)
+        before = path.read_bytes()
+        with pytest.raises(DatabaseError, match=r"is damaged \(.*\): restore a backup \(bot\.py --restore\), or"):
+            Database(path, MARKER)
+        assert path.read_bytes() == before
+
+    def test_held_by_another_program(self, path: Path) -> None:
+        """That another program holds the file is noticed without a write of ours, and told with what to do."""
+        now = [0.0]
+        with closing(Database(path, MARKER, monotonic=lambda: now[0])) as database:
+            database.read("PRAGMA busy_timeout = 0")
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                wanted = "the database can't be written (database is locked: another program holds it, end that one)"
+                for _ in range(2):
+                    now[0] += 10
+                    database.read("PRAGMA busy_timeout = 0")
+                    assert database.probe() in ("", wanted)
+                assert database.trouble == wanted
+            assert database.probe() == ""

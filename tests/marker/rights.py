@@ -149,7 +149,7 @@ class House:
             outbox=cast(Outbox, self.shown),
             watches=watches,
             claims=Claims(self.database, "marker"),
-            attempts=Attempts(self.database),
+            attempts=Attempts(self.database, Cipher(KEY).digest),
             move_codes=MoveCodes(self.database),
             student_rows=StudentRows(self.database),
             sign_in_check=cast(SignInCheck, self.check),

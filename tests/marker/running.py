@@ -325,7 +325,7 @@ async def marker(
             outbox=outbox,
             watches=watches,
             claims=Claims(database, "marker"),
-            attempts=Attempts(database),
+            attempts=Attempts(database, Cipher(KEY).digest),
             move_codes=MoveCodes(database),
             student_rows=StudentRows(database),
             sign_in_check=cast(SignInCheck, FakeSignInCheck()),

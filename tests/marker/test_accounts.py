@@ -354,6 +354,31 @@ class TestDeletion:
         assert b"2001" not in names
         assert USERNAME.encode() not in names
 
+    def test_no_byte_is_left(self, bot: RunningMarker, telegram: Telegram, tmp_path: Path) -> None:
+        """Once the messages are sent no byte of the data folder has the account or the username, though it is open."""
+        account = 777_000_777_123
+        student, admin = Person(telegram, account, "Aida"), Person(telegram, ADMIN, "Admin")
+        admin.says("/start")
+        register(bot, student)
+        damaged = tmp_path / "data" / "students.json.damaged-0a"
+        damaged.write_text(f'{{"{account}": ')
+        pages = tmp_path / "data" / "unknown-pages"
+        pages.mkdir()
+        (pages / "page.html").write_text(USERNAME)
+        bot.services.claims.claim(f"refused:{account}", bot.services.clock.now())
+        student.taps("Delete My Data")
+        student.taps("Yes, Delete Everything")
+        student.sees("Your data is deleted.")
+        admin.sees(f"{USERNAME} has deleted their data.")
+        spellings = str(account).encode(), account.to_bytes(6, "big"), USERNAME.encode()
+
+        def is_gone() -> bool:
+            bot.services.student_rows.erase_traces()
+            files = [each for each in (tmp_path / "data").rglob("*") if each.is_file()]
+            return not any(each in file.read_bytes() for file in files for each in spellings)
+
+        eventually("nothing is left", is_gone)
+
     def test_during_a_password_s_trial(
         self, bot: RunningMarker, student: Person, telegram: Telegram, clock: SteppedClock
     ) -> None:

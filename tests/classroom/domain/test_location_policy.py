@@ -79,6 +79,12 @@ class TestPlace:
         for place in (None, policy.NOWHERE):
             assert policy.measure(north_of(0), place, LIMIT) == policy.Proximity(None, Zone.UNCERTAIN)
 
+    @pytest.mark.parametrize("wrong", [{"latitude": float("nan")}, {"latitude": 91.0}, {"longitude": float("inf")}])
+    def test_impossible_numbers(self, wrong: dict[str, float]) -> None:
+        """Where a stored place is none nobody is inside or outside: the teacher decides."""
+        for student, teacher in ((replace(ROOM, **wrong), ROOM), (ROOM, replace(ROOM, **wrong))):
+            assert policy.measure(student, teacher, LIMIT) == policy.Proximity(None, Zone.UNCERTAIN)
+
     def test_the_date_line(self) -> None:
         """The distance across the date line is right."""
         assert policy.measure(Place(0, 179.9999), Place(0, -179.9999), LIMIT).distance == pytest.approx(22.3, abs=0.1)
@@ -153,6 +159,8 @@ class TestEvidence:
             ({"accuracy": 1500.0}, LocationRefusal.COARSE),
             ({"accuracy": float("nan")}, LocationRefusal.NOT_FOUND),
             ({"accuracy": float("inf")}, LocationRefusal.NOT_FOUND),
+            ({"accuracy": -0.1}, LocationRefusal.NOT_FOUND),
+            ({"accuracy": 1500.1}, LocationRefusal.NOT_FOUND),
             ({"latitude": 0.0, "longitude": 0.0}, LocationRefusal.NOT_FOUND),
             ({"latitude": 0.001, "longitude": -0.001, "accuracy": None}, LocationRefusal.NOT_FOUND),
             ({"latitude": 0.0}, None),  # on the equator

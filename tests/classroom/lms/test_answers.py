@@ -1,6 +1,7 @@
 """Parsing the LMS's answers: tokens, courses, rosters and records of both generations."""
 
 import base64
+import contextlib
 import json
 from typing import Any
 
@@ -218,3 +219,32 @@ def test_anything(answer: Any) -> None:
 def test_errors(content: bytes, is_duplicate: bool, code: str) -> None:
     """Only known codes of an error's body are returned, and nothing else of it."""
     assert (answers.is_duplicate(content), answers.error_code(content)) == (is_duplicate, code)
+
+
+class TestHostile:
+    """Answers that are made to harm."""
+
+    @pytest.mark.parametrize("content", [b"[" * 200_000, b'{"a":' * 200_000, b'{"status": NaN}', b'{"a": -Infinity}'])
+    def test_no_json(self, content: bytes) -> None:
+        """Deep nesting and numbers that are none are no answer."""
+        with pytest.raises(LmsUnavailable):
+            answers.read_json(content)
+        assert not answers.confirms(content)
+
+    @pytest.mark.parametrize("depth", range(100, 1000, 90))
+    def test_deep(self, depth: int) -> None:
+        """An answer that is nested as deep as the parser allows is read without an error of ours."""
+        nested = b"[" * depth + b"]" * depth
+        with contextlib.suppress(LmsUnavailable):
+            answers.confirms(b'{"status": ' + nested + b', "ok": ' + nested + b"}")
+            answers.courses(answers.read_json(b'{"attendancePending": [{"batchNo": ' + nested + b"}]}"))
+
+    def test_long_numbers(self) -> None:
+        """A status of thousands of digits is an unknown one."""
+        assert not answers.confirms(b'{"status": "' + b"9" * 5000 + b'"}')
+
+    @pytest.mark.parametrize("ends", ["1e999", "-1e999", "NaN", "9" * 4000, "true", '"soon"'])
+    def test_expiry(self, ends: str) -> None:
+        """An expiry that is no time is none, or the token has no claims."""
+        body = base64.urlsafe_b64encode(f'{{"id": "1", "exp": {ends}}}'.encode()).decode().rstrip("=")
+        assert answers.claims(f"a.{body}.c").ends in (None, True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classroom.cells import FORMULAS, csv_text
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import Duplicate, Line, LmsUnavailable, NotThere, Record, SignInNeeded, UnknownTeacher
 from classroom.lms.csv_files import CsvLms, RosterFolder, _write, file_name
@@ -229,7 +230,7 @@ class TestMarks:
 
     @given(name=st.text("=+-@\t\r\n＝＋－＠ 'aЯ🙂\",;", max_size=8))
     def test_no_formula(self, tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
-        """No name of a student or batch makes a cell a formula, or breaks a line."""
+        """No name of a student or batch makes a cell a formula at any separator, or breaks a line."""
         record = replace(RECORD, batch=name, lines=(Line(name, name, Status.PRESENT, name),))
         path = tmp_path_factory.getbasetemp() / "formula.csv"
         _write(path, record)
@@ -238,7 +239,19 @@ class TestMarks:
         assert not any(
             cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋")) for cell in row.values()
         )
-        assert row["name"].removeprefix("'") == name.removeprefix("'")
+        assert row["name"].replace("'", "") == name.replace("'", "")
+        for separator in ",;\t|":  # that a spreadsheet may be set to
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                cells = [cell for line in csv.reader(file, delimiter=separator) for cell in line]
+            signs = tuple(each for each in FORMULAS if each.strip())
+            assert [cell for cell in cells if cell.strip(' "\t\r\n').startswith(signs)] == []
+
+    @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
+    def test_formula_behind_a_separator(self, separator: str) -> None:
+        """A formula behind a separator inside a cell is defused; a plain text with separators stays as it is."""
+        content = csv_text(["name"], [[f"A{separator}=cmd|' /C calc'!A0", "B; late, +7 701", "Ivanov; A, B"]])
+        (cells,) = list(csv.reader([content.splitlines()[1]]))
+        assert cells == [f"A{separator}'=cmd|' /C calc'!A0", "B; late, '+7 701", "Ivanov; A, B"]
 
     @given(batch=st.text(max_size=200), subject=st.text(max_size=200))
     def test_file_names(self, batch: str, subject: str) -> None:

@@ -10,7 +10,7 @@ from classroom.domain.sessions import Course, Enrolled
 from classroom.lms import tables
 from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
-from classroom.lms.tables import FileWrong
+from classroom.lms.tables import LARGEST_FILE, FileWrong
 
 pytestmark = pytest.mark.unit
 
@@ -235,6 +235,26 @@ class TestBounds:
             for _ in range(101):
                 member.write(b"\0" * 2**20)
         assert [each.text() for each in read(tmp_path).mistakes] == ["bomb.xlsx: the file is too large"]
+
+    def test_too_large_to_read(self, tmp_path: Path) -> None:
+        """A file of more than 50 MB in the folder is refused without being read."""
+        with (tmp_path / "large.csv").open("wb") as file:
+            file.truncate(LARGEST_FILE + 1)
+        assert [each.text() for each in read(tmp_path).mistakes] == ["large.csv: the file is too large"]
+
+    def test_link_out_of_the_folder(self, tmp_path: Path) -> None:
+        """A link that leads out of the folder is not read, and told; one within the folder is read."""
+        folder = tmp_path / "rosters"
+        folder.mkdir()
+        for file in (tmp_path / "outside.csv", folder / ".hidden"):
+            file.write_text("batch;subject;student_id;name\nCS-1;Algebra;S1;A. Student\n", encoding="utf-8")
+        (folder / "linked.csv").symlink_to(tmp_path / "outside.csv")
+        (folder / "within.csv").symlink_to(".hidden")
+        found = read(folder)
+        assert [each.text() for each in found.mistakes] == [
+            "linked.csv: a link that leads out of the folder is not read"
+        ]
+        assert len(found.students) == 1
 
     def test_large_file(self, tmp_path: Path) -> None:
         """A file above the limit is refused."""

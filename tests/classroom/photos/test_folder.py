@@ -86,6 +86,19 @@ class TestFolder:
         with pytest.raises(PhotoMissing):
             await photos.tag("S1")
 
+    @pytest.mark.parametrize("link", ["S1.jpg", "s1.JPG"])
+    async def test_link_out_of_the_folder(self, tmp_path: Path, folder: Path, photos: FolderPhotos, link: str) -> None:
+        """A link that leads out of the folder is no photo; one within it is, also where the folder is a link."""
+        (tmp_path / "secret.jpg").write_bytes(b"secret")
+        (folder / link).symlink_to(tmp_path / "secret.jpg")
+        for read in (photos.photo, photos.tag):
+            with pytest.raises(PhotoMissing, match="leads out of the folder"):
+                await read("S1")
+        (folder / "S2.jpg").write_bytes(b"photo")
+        (folder / "S3.jpg").symlink_to("S2.jpg")
+        (tmp_path / "linked").symlink_to(folder)
+        assert (await FolderPhotos(tmp_path / "linked").photo("S3")).content == b"photo"
+
     async def test_too_large(self, folder: Path, photos: FolderPhotos) -> None:
         """A photo of five megabytes is read, one of a byte more is not."""
         (folder / "S1.jpg").write_bytes(bytes(LARGEST_PHOTO))

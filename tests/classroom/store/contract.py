@@ -26,6 +26,7 @@ from classroom.domain.sessions import (
     Template,
 )
 from classroom.store import BoundOtherwise, Correction, NoSuchSession, SessionExists, Store, Tokens
+from classroom.store.records import Attempt
 
 NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 TEACHER = Teacher(7, "77010000001", "teacher@example.org", "A. <b>Teacher</b> & Co. 😀", "m1", "Main")
@@ -826,6 +827,8 @@ class StoreContract:
         for lent in (Binding(2002, "CS-1-b00", NOW), Binding(2001, "CS-1-b01", NOW), Binding(2001, "CS-1-b00", NOW)):
             with pytest.raises(BoundOtherwise):
                 await store.bind(lent)
+        assert await store.count(Attempt, telegram_id=2001) == 0  # only under another number
+        assert await store.count(Binding, student_id="CS-1-b00") == await store.count(Binding, folded="cs-1-b00") == 0
         assert await store.unbind("CS-1-b00", 7, after(60), "came back")
         assert not await store.is_taken("CS-1-b00")
         await store.bind(Binding(2001, "CS-1-b00", after(61)))

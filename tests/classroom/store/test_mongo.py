@@ -6,6 +6,7 @@ these tests show that the indexes are created, and refusals are tested with conv
 
 import asyncio
 import gc
+import hashlib
 import json
 import re
 import secrets
@@ -22,12 +23,13 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from classroom.composition import open_when_available
-from classroom.domain.sessions import CheckInStep, FaceCheck
+from classroom.domain.sessions import Binding, CheckInStep, FaceCheck
 from classroom.health_report import health_part
-from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
+from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
 from classroom.store.mongo_connection import MIGRATIONS
+from classroom.store.plain import text_of
 from core.encryption import Cipher, EncryptionKeyError
 from core.health import HealthReports
 from tests.classroom.store.contract import (
@@ -118,9 +120,29 @@ async def test_indexes(store: Store, documents: AsyncDatabase[Document]) -> None
         for index in (await documents[name].index_information()).values()
         if index.get("unique") and index.get("sparse")
     }
-    assert unique == {"sessions.lessons", "sessions.live_codes", "bindings.folded", "bindings.account"}
+    bindings = {"bindings.folded", "bindings.account", "bindings.taken"}
+    assert unique == {"sessions.lessons", "sessions.live_codes", *bindings}
     attempts = await documents["attempts"].index_information()
     assert attempts["at_1"]["expireAfterSeconds"] == 3600
+
+
+async def test_hashes_of_before(
+    store: Store, documents: AsyncDatabase[Document], mongo_uri: str, database: str
+) -> None:
+    """Hashes that an older version stored get the key; IDs whose data were deleted are taken, and not readable."""
+    kept = {"student_id": "S-1", "folded": "s-1", "bound_at": text_of(NOW)}
+    for person, more in ((2001, {}), (2002, {"telegram_id": 2002, "student_id": "S-2", "folded": "s-2"})):
+        account = hashlib.blake2b(f"telegram account {person}".encode(), digest_size=16).hexdigest()
+        await documents["bindings"].insert_one(kept | {"account": account} | more)
+    for _ in range(2):
+        again = MongoStore(mongo_uri, database, Cipher(KEY))
+        await again.open()
+        await again.close()
+    assert await store.binding_of(2002) == Binding(2002, "S-2", NOW)
+    for lent in (Binding(2001, "S-9", NOW), Binding(2009, "S-1", NOW), Binding(2002, "S-9", NOW)):
+        with pytest.raises(BoundOtherwise):
+            await store.bind(lent)
+    assert "s-1" not in str([each async for each in documents["bindings"].find()]).casefold()
 
 
 async def test_no_secret_in_the_documents(store: Store, documents: AsyncDatabase[Document]) -> None:

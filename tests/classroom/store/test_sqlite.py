@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from classroom.domain.sessions import CheckInStep, FaceCheck, Sheet
+from classroom.domain.sessions import Binding, CheckInStep, FaceCheck, Sheet
 from classroom.health_report import health_part
-from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
+from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
@@ -182,6 +182,33 @@ async def test_version_3(tmp_path: Path) -> None:
     await new.open()
     await new.close()
     assert columns(file) == columns(tmp_path / "new.sqlite3")
+
+
+async def test_version_4(tmp_path: Path) -> None:
+    """Hashes of an older version get the key; IDs whose data were deleted are no longer readable, but still taken."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v4.sql").read_text(encoding="utf-8"))
+    for _ in range(2):  # a second start changes nothing
+        store = SqliteStore(file, Cipher(KEY))
+        await store.open()
+        assert await store.session_by_code("482913", after(10)) is not None
+        assert await store.binding_of(2002) == Binding(2002, "CS-1-b01", after(0))
+        assert not await store.claim_note("hash-1", "session/S-2/56", after(1))
+        assert await store.claim_note("hash-1", "session/S-1/55", after(1))
+        for lent in (Binding(2001, "S-9", after(1)), Binding(2009, "CS-1-b00", after(1))):
+            with pytest.raises(BoundOtherwise):
+                await store.bind(lent)
+        await store.close()
+    with closing(sqlite3.connect(file)) as connection:
+        for table in ("bindings WHERE telegram_id IS NULL", "unbindings"):
+            assert "CS-1" not in str(connection.execute(f"SELECT * FROM {table}").fetchall()).upper()
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    assert await store.unbind("cs-1-B00", 7, after(60), "came back")
+    assert await store.bind(Binding(2001, "CS-1-b00", after(61)))
+    await store.close()
 
 
 def columns(file: Path) -> dict[str, list[str]]:

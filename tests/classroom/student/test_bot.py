@@ -413,6 +413,44 @@ class TestOwn:
         student.says("/me")
         student.sees("This account has no student ID yet")
 
+    def test_no_byte_is_left(self, code: str, teacher: Teacher, telegram: Telegram, run: Run) -> None:
+        """After deletion no byte of the data folder has the account, nor the ID outside of lists and reports."""
+        account, wrong = 777_000_777_123, "000000" if code != "000000" else "111111"
+        student = Student(telegram, account)
+        student.says("/start")
+        student.says(f"S004 {wrong}")
+        student.sees("don't match")
+        student.says(f"S004 {code}")
+        student.sees("The code is right")
+        student.shares()
+        student.is_accepted()
+        teacher.taps("Confirm All (1)")
+        student.sees("Recorded.")
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        run.stops()
+        files = {each: each.read_bytes() for each in run.folder.rglob("*") if each.is_file()}
+        assert files
+        spellings = str(account).encode(), account.to_bytes(6, "big")
+        assert [file for file, content in files.items() for each in spellings if each in content] == []
+        theirs = (
+            "bindings",
+            "unbindings",
+            "check_ins",
+            "corrections",
+            "used_notes",
+            "told",
+            "slots",
+            "outgoing",
+            "steps",
+        )
+        with closing(sqlite3.connect(run.folder / "classroom" / "classroom.sqlite3")) as database:
+            rows = {table: str(database.execute(f"SELECT * FROM {table}").fetchall()) for table in theirs}
+        assert [table for table, content in rows.items() if "S004" in content.upper()] == []
+        secrets = run.folder.with_name(f"{run.folder.name}-secrets")
+        assert len((secrets / "deletions").read_text().splitlines()) == 1
+
     def test_guessing_after_deletion(self, code: str, telegram: Telegram, run: Run) -> None:
         """Deleting one's data does not reset the count of wrong codes."""
         wrong = "000000" if code != "000000" else "111111"

@@ -1,13 +1,17 @@
 """The table of wrong answers: counted within a time, locked for a time, deleted after a right one."""
 
+import hashlib
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from core.encryption import Cipher
 from core.sqlite import Database
 from marker.tables.attempts import Attempts, Rule
 from marker.tables.schema import SCHEMAS
+from tests.marker.running import KEY
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +24,7 @@ WHO = 2001
 
 @pytest.fixture
 def attempts() -> Attempts:
-    return Attempts(Database(":memory:", SCHEMAS))
+    return Attempts(Database(":memory:", SCHEMAS), Cipher(KEY).digest)
 
 
 def lock(attempts: Attempts, at: datetime = NOW) -> datetime:
@@ -85,14 +89,14 @@ def test_over_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
     database = Database(file, SCHEMAS)
     for _ in range(2):
-        assert Attempts(database).wrong(RULE, "a_student", NOW) is None
+        assert Attempts(database, Cipher(KEY).digest).wrong(RULE, "a_student", NOW) is None
     database.close()
     database = Database(file, SCHEMAS)
-    until = Attempts(database).wrong(RULE, "a_student", NOW)
+    until = Attempts(database, Cipher(KEY).digest).wrong(RULE, "a_student", NOW)
     assert until == NOW + RULE.locks
     database.close()
     database = Database(file, SCHEMAS)
-    assert Attempts(database).locked_until(RULE, "a_student", NOW) == until
+    assert Attempts(database, Cipher(KEY).digest).locked_until(RULE, "a_student", NOW) == until
     database.close()
     assert not any(b"a_student" in path.read_bytes() for path in tmp_path.iterdir())
 
@@ -100,9 +104,19 @@ def test_over_a_restart(tmp_path: Path) -> None:
 def test_cleaned() -> None:
     """After a day the next wrong answer of anybody deletes the count."""
     database = Database(":memory:", SCHEMAS)
-    attempts = Attempts(database)
+    attempts = Attempts(database, Cipher(KEY).digest)
     lock(attempts)
     attempts.wrong(RULE, 2002, NOW + timedelta(days=1))
     assert len(database.read("SELECT * FROM attempts")) == 2
     attempts.wrong(RULE, 2003, NOW + timedelta(days=1, seconds=1))
     assert len(database.read("SELECT * FROM attempts")) == 2
+
+
+def test_of_an_older_version(tmp_path: Path) -> None:
+    """A lock that an older version stored under an unkeyed hash holds, and the hash gets the key."""
+    with closing(Database(tmp_path / "ledger.sqlite3", SCHEMAS)) as database:
+        old = hashlib.blake2b(f"{RULE.kind}:{WHO}".encode(), digest_size=16).hexdigest()
+        row = RULE.kind, old, NOW.isoformat(), 3, (NOW + HOUR).isoformat()
+        database.write("INSERT INTO attempts VALUES (?, ?, ?, ?, ?)", *row)
+        assert Attempts(database, Cipher(KEY).digest).locked_until(RULE, WHO, NOW) == NOW + HOUR
+        assert [each["who"] for each in database.read("SELECT who FROM attempts")] == [Cipher(KEY).digest(old)]
