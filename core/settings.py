@@ -210,6 +210,7 @@ class Settings(BaseModel):
     )
     face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
     face_verification_max_retries: int = Field(1, ge=0, le=5, description="retries after a failed attempt, 0 to 5")
+    face_compare_class: bool = Field(False, description="1 (with FACE_ENGINE=local) or 0")
     term_ends: Annotated[_Days, BeforeValidator(_split_some)] = Field(
         ("01-31", "07-31"), description="days MM-DD on which terms end and face templates are deleted, comma-separated"
     )
@@ -297,6 +298,9 @@ def load_for_bot() -> Settings:
                 raise SettingsError(f"{_missing(name)}, since SINGLE_USER is on")
         if (admins := len(settings.admin_telegram_id)) != 1:
             raise SettingsError(f"ADMIN_TELEGRAM_ID: got {admins} IDs, wants exactly one, since SINGLE_USER is on")
+    if settings.face_compare_class and settings.face_engine != "local":
+        reason = f"FACE_ENGINE={settings.face_engine} keeps no templates to compare with"
+        raise SettingsError(f"FACE_COMPARE_CLASS: got 1, wants 0, since {reason}")
     for name, other in (("teacher", "student"), ("student", "teacher")):
         if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
             raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")

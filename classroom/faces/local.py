@@ -64,7 +64,9 @@ class LocalEngine:
         made: bytes = await self._run("template_of", photo)
         return made
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         found: Examined = await self._run("examine", note, list(motions), template, self._threshold)
         return found
 

@@ -159,6 +159,10 @@ _VERSION_4 = """
     ALTER TABLE sessions ADD COLUMN reopened_at TEXT;
     UPDATE teachers SET phone = ltrim(phone, '+'); -- only digits, as those of an LMS always were
 """
+_VERSION_5 = """
+    ALTER TABLE consents ADD COLUMN with_class INTEGER NOT NULL DEFAULT 0; -- also to the comparison with the class
+    ALTER TABLE enrolled ADD COLUMN face_allowed INTEGER NOT NULL DEFAULT 1;
+"""
 
 
 def log_unbound(student_id: str) -> None:
@@ -172,6 +176,6 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

@@ -13,13 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from classroom.domain.sessions import CheckInStep, FaceCheck, Sheet
+from classroom.domain.sessions import CheckInStep, FaceCheck, Sheet, Template
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests import children
-from tests.classroom.store.contract import TEACHER, StoreContract, after, check_version_2, check_version_3, opened
+from tests.classroom.store.contract import (
+    TEACHER,
+    StoreContract,
+    after,
+    check_version_2,
+    check_version_3,
+    check_version_4,
+    opened,
+)
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
@@ -167,6 +175,22 @@ async def test_version_3(tmp_path: Path) -> None:
     store = SqliteStore(file, Cipher(KEY))
     await store.open()
     await check_version_3(store)
+    await store.close()
+    new = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
+    await new.open()
+    await new.close()
+    assert columns(file) == columns(tmp_path / "new.sqlite3")
+
+
+async def test_version_4(tmp_path: Path) -> None:
+    """A store without the consent to the comparison, and without what rosters allow, is migrated: nothing changes."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v4.sql").read_text(encoding="utf-8"))
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    await check_version_4(store)
+    assert await store.template("S-1") == Template("S-1", "local", "tag", b"sealed", after(40))
     await store.close()
     new = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
     await new.open()
