@@ -92,9 +92,9 @@ async def serve(
 ) -> None:
     """Run the classroom until cancelled.
 
-    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end. ``face_decides``: not as
-    ``face_policy.decides``. Raises TokenRefused (both tokens), EncryptionKeyError, StoreDamaged, StoreRefused,
-    DatabaseError.
+    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end. ``face_decides``
+    replaces what ``face_policy`` says. Raises TokenRefused (both tokens), EncryptionKeyError, StoreDamaged,
+    StoreRefused, DatabaseError.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -116,7 +116,8 @@ async def serve(
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
         if settings.face_engine != "none":
-            parts = face_parts(settings, clock, student.application.bot, engine, photos, face_decides)
+            parts = face_parts(settings, clock, student.application.bot, engine, photos)
+            parts.decides = parts.decides if face_decides is None else face_decides
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
         classroom.troubles = AdminNotices(teacher.side, settings.classroom_admins, clock)

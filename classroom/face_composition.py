@@ -88,22 +88,14 @@ def _access(settings: Settings) -> "Access":
 
 
 def face_parts(
-    settings: Settings,
-    clock: Clock,
-    bot: Bot,
-    engine: FaceEngine | None,
-    photos: Photos | None,
-    decides: bool | None = None,
+    settings: Settings, clock: Clock, bot: Bot, engine: FaceEngine | None, photos: Photos | None
 ) -> FaceParts:
-    """Return the adapters; engine, photos and whether faces decide come from the settings unless given."""
+    """Return the adapters; engine and photos come from the settings unless given."""
     from classroom.faces.local import workers
 
     at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
     engine, photos = engine or engine_of(settings, clock), photos or photos_of(settings)
-    if decides is None:
-        decides = policy.decides(settings.face_engine, settings.face_compare_class)
-    if not decides:
-        log.info("faces: a match only sorts the teacher's list (docs/faces.md)")
+    decides = policy.decides(settings.face_engine, settings.face_compare_class)
     return FaceParts(engine, photos, downloads(bot), at_once, decides)
 
 

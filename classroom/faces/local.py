@@ -74,6 +74,11 @@ class LocalEngine:
         found: Examined = await self._run("check_challenge", note, list(motions))
         return found
 
+    async def check_photo(self, photo: bytes) -> str | None:
+        """Return why an ID photo can't be used, or hardly: a ``PhotoFault``."""
+        fault: str | None = await self._run("check_photo", photo)
+        return fault
+
     async def _run(self, name: str, *arguments: Any) -> Any:
         """Run a function of ``examining`` in a worker; the first call starts the workers."""
         try:

@@ -145,10 +145,8 @@ class Boards:
         def plain(students: list[str]) -> list[str]:
             return [f"- {escape(overview.name(each))}" for each in students]
 
-        def decided(group: list[CheckIn], *, with_note: bool) -> list[str]:
-            names = [escape(overview.name(each.student_id, 80, with_id=True)) for each in group]
-            notes = [f": {note_text(_, each)}" if with_note else "" for each in group]
-            return [f"- {name}{note}" for name, note in zip(names, notes, strict=True)]
+        def by_id(there: CheckIn, note: str = "") -> str:
+            return f"- {escape(overview.name(there.student_id, 80, with_id=True))}{note}"
 
         late = [each for each in groups[Group.IN] if overview.status(each) is Status.LATE]
         first = _("In: {number} of {all}").format(number=len(groups[Group.IN]), all=overview.students)
@@ -158,15 +156,13 @@ class Boards:
             if students := [each for each in groups[Group.BY_HAND] if overview.status(each) is status]:
                 found.append((f"{status_word(_, status)}: {len(students)}", plain(students), False))
         if overview.checks_faces:
-            waiting = (
-                (_("To look at: {number}"), overview.waiting(CheckInStep.REVIEW), True, True),
-                (_("Clearly the student: {number}"), overview.clear, False, False),
-                (_("Without a face check: {number}"), overview.unchecked, False, True),
-            )
-            for text, each, with_note, is_shown in waiting:
-                if each:
-                    found.append((text.format(number=len(each)), decided(each, with_note=with_note), is_shown))
-            groups[Group.WAITING] = []
+            groups[Group.WAITING], review = [], overview.waiting(CheckInStep.REVIEW)
+            for text, names, is_shown in (
+                (_("To look at: {number}"), [by_id(each, f": {note_text(_, each)}") for each in review], True),
+                (_("Clearly the student: {number}"), [*map(by_id, overview.clear)], False),
+                (_("Without a face check: {number}"), [*map(by_id, overview.unchecked)], True),
+            ):
+                found += [(text.format(number=len(names)), names, is_shown)] if names else []
         for text, group, is_shown in (
             (_("Waiting for you: {number}"), Group.WAITING, True),
             (_("Not completed: {number}"), Group.NOT_COMPLETED, True),

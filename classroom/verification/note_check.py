@@ -138,8 +138,9 @@ class NoteChecks:
             name, opened = self._engine.name, dict[bytes, bytes]()
             for student_id, sealed in ((each.student_id, each.sealed) for each in kept if each.engine == name):
                 with suppress(PersonKeyGone, PersonKeysUnavailable):  # made again at that student's next check
-                    found = self._opened.get(sealed)
-                    opened[sealed] = found or await asyncio.to_thread(self._keys.open, student_id, sealed)
+                    if sealed not in self._opened:
+                        self._opened[sealed] = await asyncio.to_thread(self._keys.open, student_id, sealed)
+                    opened[sealed] = self._opened[sealed]
         self._opened = opened
         return list(opened.values())
 

@@ -161,7 +161,7 @@ class Run:
     def starts(self, **changes: Any) -> None:
         """Start or restart it; ``changes`` are settings for this start only."""
         self.stops()
-        serving = classroom(self.folder, self._url, self._clock, **self._settings, **changes)
+        serving = classroom(self.folder, self._url, self._clock, **(self._settings | changes))
         self._stack.enter_context(in_thread(serving))
 
     def stops(self) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,12 +29,12 @@ ASKED = "Their faces were not checked."
 class Scene:
     """An open session with a fake face engine."""
 
-    def __init__(self, folder: Path, telegram: Telegram, *batches: str) -> None:
+    def __init__(self, folder: Path, telegram: Telegram, *batches: str, **settings: Any) -> None:
         rosters(folder, ROSTER)
         self.telegram, self.folder, self.clock = telegram, folder, RunningClock()
         self.engine, self.photos = FakeEngine(), FakePhotos()
         fakes = {"engine": self.engine, "photos": self.photos, "reports": HealthReports()}
-        self.run = Run(folder, telegram.url, self.clock, **fakes)
+        self.run = Run(folder, telegram.url, self.clock, **fakes, **settings)  # type: ignore[arg-type]  # each its own
         self.run.starts(face_engine="local")
         self.teacher = Teacher(telegram, 7001, "+77010000001")
         self.teacher.signs_in()
@@ -44,6 +45,24 @@ class Scene:
         student = Recording(self.telegram, number)
         student.comes(self.code, student_id)
         student.sees("Now your face")
+        return student
+
+    def challenged(self, number: int, student_id: str) -> Recording:
+        """Return a student whose challenge has been delivered."""
+        student = self.comes(number, student_id)
+        student.agrees()
+        asked = "SELECT 1 FROM check_ins WHERE telegram_id = ? AND asked_at IS NOT NULL AND step = 'face'"
+        with closing(sqlite3.connect(self.folder / "classroom" / "classroom.sqlite3")) as connection:
+            eventually("its clock runs", lambda: connection.execute(asked, (number,)).fetchone())
+        return student
+
+    def unclear(self, number: int, student_id: str, shows: str = "67") -> Recording:
+        """Return a student whose videos were not clear."""
+        student = self.challenged(number, student_id)
+        student.records("30")
+        student.sees("could not match your face")
+        student.records(shows)
+        student.sees("Your teacher has to look at your check-in")
         return student
 
     def declines(self, number: int, student_id: str) -> Recording:
