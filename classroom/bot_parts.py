@@ -14,7 +14,7 @@ from core.settings import Settings
 from core.sqlite import Database
 from telegram_app.claims import Claims
 from telegram_app.factory import AnyApplication, TokenRefused, build_application, running
-from telegram_app.files import MakeFile, OnSent
+from telegram_app.files import MakeFile
 from telegram_app.i18n import Texts
 from telegram_app.intake import polling
 from telegram_app.outbox import Outbox
@@ -42,7 +42,6 @@ async def build_bot(
     clock: Clock,
     name: str,
     make_file: MakeFile,
-    on_sent: OnSent | None,
     between_sends: float,
 ) -> BotParts:
     """Build one bot; its queue still holds the messages that the previous process had not sent."""
@@ -56,7 +55,7 @@ async def build_bot(
     async def on_blocked(person: int) -> None:
         log.info("person %d has blocked the %s bot", person, name)
 
-    outbox = Outbox(application.bot, database, name, on_blocked, clock, between_sends, make_file, on_sent)
+    outbox = Outbox(application.bot, database, name, on_blocked, clock, between_sends, make_file)
     languages = await asyncio.to_thread(people.languages)
     side = Side(people, outbox, Claims(database, name), languages=languages, apology=apology)
     return BotParts(setting, application, poll, side)

@@ -91,11 +91,13 @@ async def serve(
     intervals: ClassroomIntervals = ClassroomIntervals(),  # frozen
     engine: FaceEngine | None = None,
     photos: Photos | None = None,
+    face_decides: bool | None = None,
 ) -> None:
     """Run the classroom until cancelled.
 
-    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end. Raises TokenRefused
-    (both tokens), EncryptionKeyError, StoreDamaged, StoreRefused, DatabaseError.
+    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end. ``face_decides``
+    replaces what ``face_policy`` says. Raises TokenRefused (both tokens), EncryptionKeyError, StoreDamaged,
+    StoreRefused, DatabaseError.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -110,10 +112,9 @@ async def serve(
         # next to the encryption key and outside the data: a backup of the data can't decrypt templates
         keys = PersonKeys(settings.encryption_key_file.with_name("faces"), cipher)
         reviewed, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder, PICTURES)
-        pictures, on_sent = reviewed.or_else(plain), reviewed.on_sent
-        teacher = await build_bot(database, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
-        own = with_my_data(lambda: classroom, plain)
-        student = await build_bot(database, settings, clock, "student", own, None, intervals.between_sends)
+        pictures, own = reviewed.or_else(plain), with_my_data(lambda: classroom, plain)
+        teacher = await build_bot(database, settings, clock, "teacher", pictures, intervals.between_sends)
+        student = await build_bot(database, settings, clock, "student", own, intervals.between_sends)
         rooms = SavedRooms(database)
         deletions = Deletions(settings.encryption_key_file.with_name(DELETIONS), cipher.digest, clock.now)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
@@ -121,6 +122,7 @@ async def serve(
         parts = None
         if settings.face_engine != "none":
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
+            parts.decides = parts.decides if face_decides is None else face_decides
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
         classroom.troubles = AdminNotices(teacher.side, settings.classroom_admins, clock)

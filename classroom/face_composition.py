@@ -10,6 +10,7 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.face_results import FaceResults
 from classroom.check_in.face_steps import FaceSteps
+from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import LARGEST_NOTE
 from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable
 from classroom.faces import FaceEngine
@@ -42,6 +43,7 @@ class FaceParts:
     photos: Photos
     download: Download
     at_once: int  # notes with the engine at a time
+    decides: bool  # whether a match marks by itself
 
 
 def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
@@ -100,7 +102,8 @@ def face_parts(
 
     at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
     engine, photos = engine or engine_of(settings, clock), photos or photos_of(settings)
-    return FaceParts(engine, photos, downloads(bot), at_once)
+    decides = policy.decides(settings.face_engine, settings.face_compare_class)
+    return FaceParts(engine, photos, downloads(bot), at_once, decides)
 
 
 def downloads(bot: Bot) -> Download:
@@ -132,7 +135,7 @@ def assemble_faces(
     traces: FaceTraces,
 ) -> tuple[FaceDialog, Verification]:
     """Return the student bot's handlers of the face check, and its queue."""
-    steps, results = FaceSteps(classroom, check_ins), FaceResults(classroom, check_ins)
+    steps, results = FaceSteps(classroom, check_ins), FaceResults(classroom, check_ins, decides=parts.decides)
     dialog = FaceDialog(classroom, steps, results, reviews, traces, lambda check_in: verification.submit(check_in))
     checks = NoteChecks(classroom, parts.photos, parts.engine, keys, parts.download, parts.at_once)
     verification = Verification(classroom, checks, dialog.on_examined, dialog.on_unusable)

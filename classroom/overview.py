@@ -48,6 +48,7 @@ class SessionOverview:
     sheets: list[Sheet]
     check_ins: list[CheckIn]
     has_lms: bool = True  # False: CSV files
+    checks_faces: bool = False
     marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status, without absent
     missing: list[str] = field(default_factory=list)
     awaited: list[str] = field(default_factory=list)  # neither marked nor missing: they wait for the teacher
@@ -118,6 +119,16 @@ class SessionOverview:
         unmarked = [each for each in self.check_ins if each.rivals or folded(each.student_id) not in self.marks]
         return [each for each in unmarked if (CheckInStep.REVIEW if each.rivals else each.step) in steps]
 
+    @cached_property
+    def clear(self) -> list[CheckIn]:
+        """The check-ins that are confirmed all at once: with a face engine those whose face was checked."""
+        return [each for each in self.waiting(CheckInStep.CONFIRM) if not self.checks_faces or each.note == faces.CLEAR]
+
+    @cached_property
+    def unchecked(self) -> list[CheckIn]:
+        """The check-ins without a checked face that are confirmed by name: a neutral group, whatever the cause."""
+        return [each for each in self.waiting(CheckInStep.CONFIRM) if each not in self.clear]
+
     def groups(self) -> dict[Group, list[str]]:
         """Return the student IDs in each group, in the roster's order."""
         found: dict[Group, list[str]] = {group: [] for group in Group}
@@ -163,11 +174,11 @@ def day_of(session: Session) -> str:
 async def read_overview(classroom: Classroom, session: Session) -> SessionOverview:
     store = classroom.store
     sheets, check_ins = await store.sheets(session.id), await store.check_ins(session.id)
-    return SessionOverview(session, sheets, check_ins, classroom.has_lms)
+    return SessionOverview(session, sheets, check_ins, classroom.has_lms, classroom.checks_faces)
 
 
 def note_text(_: Texts, check_in: CheckIn) -> str:
-    """Return why a check-in is not marked yet, or what is unusual about it."""
+    """Return why a check-in is not marked yet, or what is unusual about it; about faces nothing that could shame."""
     if check_in.rivals:
         return _("several Telegram accounts sent this ID")
     distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
@@ -181,17 +192,12 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         codes.MANY_IN_SESSION: _("many wrong codes in this session"),
         codes.CLAIMED_TWICE: _("several Telegram accounts sent this ID"),
     }
-    in_person = {
-        faces.NO_FACE: _("without a face check"),
-        faces.NO_PHOTO: _("no usable ID photo"),
-        faces.TECHNICAL: _("the face could not be checked"),
-    }
-    if check_in.note == faces.FACE:
-        return _("face not matched") if check_in.step is CheckInStep.REJECTED else _("the face match is unclear")
     if check_in.step is CheckInStep.REJECTED:
         return _("not accepted")
-    if check_in.step is CheckInStep.CONFIRM and check_in.note in in_person:
-        return in_person[check_in.note] + distance
+    if faces.is_reviewed(check_in.note):
+        return _("the face match is unclear")
+    if check_in.step is CheckInStep.CONFIRM and faces.is_of_check(check_in.note):
+        return (_("clearly this student") if check_in.note == faces.CLEAR else _("without a face check")) + distance
     if check_in.step is CheckInStep.CONFIRM:
         return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
     if check_in.step is CheckInStep.FACE or (check_in.step is CheckInStep.EXPIRED and check_in.face is not None):

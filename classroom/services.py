@@ -9,6 +9,7 @@ from typing import Any
 from telegram import Update
 
 from classroom.admin_notices import AdminNotices
+from classroom.domain.face_policy import wording
 from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
@@ -62,6 +63,15 @@ class Classroom:
     def has_lms(self) -> bool:
         """Whether marks go to an LMS; False: to CSV files, which are our own."""
         return self.lms.needs_password
+
+    @property
+    def checks_faces(self) -> bool:
+        return self.settings.face_engine != "none"
+
+    @property
+    def consent_wording(self) -> int:
+        """The version of the consent text that is shown now."""
+        return wording(self.settings.face_engine, compares_class=self.settings.face_compare_class)
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
         if self.sync is not None:

@@ -192,6 +192,7 @@ class Settings(BaseModel):
     )
     face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
     face_verification_max_retries: int = Field(1, ge=0, le=5, description="retries after a failed attempt, 0 to 5")
+    face_compare_class: bool = Field(False, description="1 (with FACE_ENGINE=local) or 0")
     term_ends: Annotated[_Days, BeforeValidator(_split_some)] = Field(
         ("01-31", "07-31"), description="days MM-DD on which terms end and face templates are deleted, comma-separated"
     )
@@ -281,11 +282,14 @@ def _load(missing: Callable[[dict[str, str]], list[str]]) -> Settings:
     return settings
 
 
+_ON = ("1", "true", "yes", "on", "t", "y")  # what pydantic takes for a true value
+
+
 def _missing_for_bot(values: dict[str, str]) -> list[str]:
     """Return a line for each setting that the bots still need."""
     given = {name for name in Settings.model_fields if name.upper() in values or f"{name}_file".upper() in values}
     lines = []
-    is_single = values.get("SINGLE_USER", "").lower() in ("1", "true", "yes", "on", "t", "y")
+    is_single, compares_class = (values.get(name, "").lower() in _ON for name in ("SINGLE_USER", "FACE_COMPARE_CLASS"))
     for name in ("telegram_bot_token", "kbtu_username", "kbtu_password") if is_single else ():
         if name not in given:
             lines.append(f"{_missing(name)}, since SINGLE_USER is on")
@@ -296,6 +300,10 @@ def _missing_for_bot(values: dict[str, str]) -> list[str]:
         lines.append(_missing("admin_telegram_id"))
     elif is_single and len(admins) != 1:
         lines.append(f"ADMIN_TELEGRAM_ID: got {len(admins)} IDs, wants exactly one, since SINGLE_USER is on")
+    if compares_class and (engine := values.get("FACE_ENGINE", "local")) != "local":
+        lines.append(
+            f"FACE_COMPARE_CLASS: got 1, wants 0, since FACE_ENGINE={engine} keeps no templates to compare with"
+        )
     for name, other in (("teacher", "student"), ("student", "teacher")):
         if f"{name}_bot_token" in given and f"{other}_bot_token" not in given:
             lines.append(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")

@@ -1,6 +1,5 @@
-"""Checks of the data: students and codes, the database, the encryption key; rosters and ID photos of the classroom."""
+"""Checks of the data: students and codes, the database, the encryption key; the rosters of the classroom."""
 
-import asyncio
 import shutil
 import sqlite3
 import tempfile
@@ -13,8 +12,6 @@ from filelock import FileLock, Timeout
 from classroom.database import FILE, KEY_FILE, holds_store
 from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
-from classroom.photos import PhotoError, PhotoMissing
-from classroom.photos.folder import FolderPhotos
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.store.schema import SCHEMA as STORE
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
@@ -149,35 +146,3 @@ def check_rosters(settings: Settings) -> Result:
 
 def _students(rosters: Rosters) -> set[str]:
     return {student.student_id for roster in rosters.students.values() for student in roster}
-
-
-def check_faces(settings: Settings) -> Result:
-    """Report the face engine, and how many students of the CSV rosters have an ID photo in the folder."""
-    engine = settings.face_engine
-    if engine == "none":
-        return Result("faces", OK, "FACE_ENGINE is none: the teacher confirms everybody")
-    if settings.aws_s3_bucket is not None:
-        return Result("faces", OK, f"{engine}; photos in the bucket {settings.aws_s3_bucket}, which is not read here")
-    folder = settings.data_dir / "photos"
-    if not folder.is_dir():
-        detail = f"{engine}, but there is no folder {folder} with ID photos: create it, or set FACE_ENGINE=none"
-        return Result("faces", WARNING, detail)
-    if settings.base_url is not None:
-        return Result("faces", OK, f"{engine}; photos in {folder}")
-    students = _students(RosterFolder(settings.data_dir / "rosters").read())
-    try:
-        missing = asyncio.run(_count_missing(folder, students))
-    except PhotoError as error:
-        return Result("faces", FAILED, str(error))
-    detail = f"{engine}; {len(students) - missing} of {len(students)} students have a photo in {folder}"
-    return Result("faces", WARNING if missing else OK, detail)
-
-
-async def _count_missing(folder: Path, students: set[str]) -> int:
-    photos, missing = FolderPhotos(folder), 0
-    for student in students:
-        try:
-            await photos.tag(student)
-        except PhotoMissing:
-            missing += 1
-    return missing

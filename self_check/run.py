@@ -12,7 +12,7 @@ from classroom.lms import LmsError
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import BOT_TOKENS, Settings, misspelt_in_environment
 from portal.errors import PortalError
-from self_check import FAILED, OK, WARNING, Result, data, outside
+from self_check import FAILED, OK, WARNING, Result, data, faces, outside
 from storage import StorageUnavailable
 
 
@@ -47,7 +47,7 @@ def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]
         ]
     if "teacher_bot_token" in tokens:
         checks += [("classroom", data.check_classroom), ("classroom.key", data.check_classroom_key)]
-        checks += [("rosters", data.check_rosters), ("faces", data.check_faces)]
+        checks += [("rosters", data.check_rosters), ("faces", faces.check_faces)]
     return checks
 
 

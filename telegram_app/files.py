@@ -14,8 +14,6 @@ log = logging.getLogger(__name__)
 
 # Returns name and content of the file with a reference; None if it does not exist any more.
 MakeFile = Callable[[str], Awaitable[tuple[str, bytes] | None]]
-# Called with the reference of a file that Telegram has received.
-OnSent = Callable[[str], Awaitable[None]]
 # Prefix of references to pictures that are part of the program: each is uploaded once per process.
 SHIPPED = "shipped:"
 # Pixels per module: a link's picture is about 400 pixels wide, sharp on a phone, and half a kilobyte.

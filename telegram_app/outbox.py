@@ -20,7 +20,7 @@ from telegram.ext import ExtBot
 from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 from core.sqlite import Database, DatabaseUnavailable
-from telegram_app.files import MakeFile, OnSent, no_files
+from telegram_app.files import MakeFile, no_files
 from telegram_app.outbox_table import Action, Outgoing, OutgoingRow
 from telegram_app.people import People
 from telegram_app.rate_limiter import CallOptions, Priority, seconds_of
@@ -120,7 +120,7 @@ class Outbox:
     """The outgoing messages of one bot. Used on the event loop; database calls run in threads.
 
     ``name``: the bot's name in the queue's table; ``on_unreachable``: called with a person who has blocked the bot;
-    ``make_file``: reads the files that items refer to; ``on_sent``: called after such a file was sent.
+    ``make_file``: reads the files that items refer to.
     """
 
     def __init__(
@@ -132,7 +132,6 @@ class Outbox:
         clock: Clock | None = None,
         between_sends: float = BETWEEN_SENDS,
         make_file: MakeFile = no_files,
-        on_sent: OnSent | None = None,
     ) -> None:
         self._database = database
         queue = self._queue = Outgoing(database, name)
@@ -143,7 +142,7 @@ class Outbox:
         # Called with a person, a question that was delivered or can't be, and the seconds for which it has waited.
         self.on_asked: Callable[[int, str, float], Awaitable[None]] | None = None
         self._clock = clock or SystemClock()
-        self._sender = Sender(bot, self._queue, self._clock, between_sends, make_file, on_sent)
+        self._sender = Sender(bot, self._queue, self._clock, between_sends, make_file)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._wake_events: dict[int, asyncio.Event] = {}
         # After a 429. The rate limiter would wait as well, but here a more urgent row can overtake.

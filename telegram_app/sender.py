@@ -12,7 +12,7 @@ from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
 from core.clock import Clock
-from telegram_app.files import SHIPPED, MakeFile, OnSent, qr_picture
+from telegram_app.files import SHIPPED, MakeFile, qr_picture
 from telegram_app.outbox_table import Outgoing, OutgoingRow
 from telegram_app.rate_limiter import CallOptions
 
@@ -28,9 +28,8 @@ LINKS_KEPT = 500
 class Sender:
     """Sends, edits and deletes the messages of one bot.
 
-    ``between_sends``: seconds between two new messages in a chat; ``make_file``: reads the files that rows refer to;
-    ``on_sent``: called after a file was sent, except shipped ones. Errors that may be temporary are passed on to the
-    caller, which repeats the row.
+    ``between_sends``: seconds between two new messages in a chat; ``make_file``: reads the files that rows refer to.
+    Errors that may be temporary are passed on to the caller, which repeats the row.
     """
 
     _bot: ExtBot[Any]
@@ -38,7 +37,6 @@ class Sender:
     _clock: Clock
     _between_sends: float
     _make_file: MakeFile
-    _on_sent: OnSent | None
     _last_sent: dict[int, float] = field(default_factory=dict)  # by chat
     _uploaded: dict[str, str] = field(default_factory=dict)  # Telegram's file_id of each shipped picture, by reference
     _resent: dict[tuple[int, str], list[float]] = field(default_factory=dict)  # by chat and slot
@@ -193,8 +191,6 @@ class Sender:
         self._keep_link(row, message.message_id)
         if reference.startswith(SHIPPED) and message.photo:
             self._uploaded[reference] = message.photo[-1].file_id
-        elif reference and self._on_sent is not None:
-            await self._on_sent(reference)
         return message.message_id
 
     async def _picture(self, row: OutgoingRow) -> bytes | None:
@@ -217,8 +213,8 @@ class Sender:
             if len(media) > 1:
                 message = (await self._bot.send_media_group(row.chat_id, media, **more))[-1]
             elif media:
-                more |= {"caption": text, "parse_mode": ParseMode.HTML}
-                message = await self._bot.send_document(row.chat_id, media[0].media, **more)
+                content = media[0].media
+                message = await self._bot.send_document(row.chat_id, content, caption=text, **_sent(row, options))
         except BadRequest as error:
             log.warning("outgoing: chat %d, files refused (%s), sending the text only", row.chat_id, error.message)
             media = []

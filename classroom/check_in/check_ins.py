@@ -86,10 +86,13 @@ class CheckIns(CodeEntry):
                 await store.move_check_in(refused, {CheckInStep.PLACE}, check_in)  # so that the teacher sees why
             return Answer(AnswerKind.REFUSED, session, refused, refusal)
         moved, answer = self._evaluated(session, check_in, evidence, now)
-        if moved.step is CheckInStep.CONFIRM and self._classroom.settings.face_engine != "none":
-            face = await self._first_challenge(person, now)
-            moved = replace(moved, step=CheckInStep.FACE, face=face, asked_at=None)
-            answer = kind_for(moved)
+        if moved.step is CheckInStep.CONFIRM and self._classroom.checks_faces:
+            if await self._face_is_allowed(check_in):
+                face = await self._first_challenge(person, now)
+                moved = replace(moved, step=CheckInStep.FACE, face=face, asked_at=None)
+                answer = kind_for(moved)
+            else:
+                moved = replace(moved, note=faces.NO_FACE)
         is_known = check_in.distance is not None  # the place has not been changed since
         if in_review and is_known and moved.step not in (CheckInStep.CONFIRM, CheckInStep.FACE):
             return Answer(AnswerKind.REVIEW, session, check_in)
@@ -101,10 +104,15 @@ class CheckIns(CodeEntry):
     async def _first_challenge(self, person: int, now: datetime) -> FaceCheck:
         """Return a new face check: with a challenge, or without one if consent has to come first."""
         consent = await self._classroom.store.consent(person)
-        wording = faces.wording(self._classroom.settings.face_engine)
-        if consent is None or not consent.given or consent.wording != wording:
+        if consent is None or not consent.covers(self._classroom.consent_wording):
             return FaceCheck()
         return faces.with_challenge(FaceCheck(), self._classroom.below, now)
+
+    async def _face_is_allowed(self, check_in: CheckIn) -> bool:
+        """Whether every roster of the session allows this student's face to be checked."""
+        key = folded(check_in.student_id)
+        sheets = await self._classroom.store.sheets_of(check_in.session, key)
+        return all(each.face_allowed for sheet in sheets for each in sheet.roster if folded(each.student_id) == key)
 
     async def current_answer(self, session: Session, check_in: CheckIn, now: datetime) -> Answer:
         """Return the answer to a location or a video that is not needed at this step."""

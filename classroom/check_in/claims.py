@@ -33,7 +33,7 @@ def joined(there: CheckIn, came: CheckIn) -> CheckIn:
     if came.telegram_id in rivals or len(rivals) >= MOST_RIVALS:
         return there
     step, note = there.step, there.note
-    if step in (CheckInStep.PLACE, CheckInStep.CONFIRM, CheckInStep.REVIEW) and note != faces.FACE:
+    if step in (CheckInStep.PLACE, CheckInStep.CONFIRM, CheckInStep.REVIEW) and not faces.is_reviewed(note):
         step = CheckInStep.PLACE if step is CheckInStep.PLACE else CheckInStep.REVIEW
         note = codes.CLAIMED_TWICE if note != codes.MANY_IN_SESSION else note  # which still tells nobody
     return replace(there, step=step, note=note, rivals=(*there.rivals, Rival(came.telegram_id, came.code_at)))

@@ -1,4 +1,4 @@
-"""Applies the result of a note's examination to the check-in: a mark, a review, a new challenge, or a rejection.
+"""Applies the result of a note's examination to the check-in: a mark, a new challenge, or the teacher's decision.
 
 A mark by hand overrides every examination, and the stored step overrides a result that arrives late.
 """
@@ -30,11 +30,15 @@ class CheckInChange:
 
 
 class FaceResults:
-    """Results of examinations. Every method may raise StoreUnavailable: nothing is lost, it can be repeated."""
+    """Results of examinations. Every method may raise StoreUnavailable: nothing is lost, it can be repeated.
 
-    def __init__(self, classroom: Classroom, check_ins: CheckIns) -> None:
+    ``decides``: whether a match marks by itself; otherwise the teacher confirms it.
+    """
+
+    def __init__(self, classroom: Classroom, check_ins: CheckIns, *, decides: bool) -> None:
         self._classroom = classroom
         self._check_ins = check_ins
+        self._decides = decides
 
     async def apply_verdict(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> CheckInChange | None:
         """Apply the result of a note's examination; None if the check-in has moved on without it."""
@@ -47,19 +51,19 @@ class FaceResults:
             return None
         sent_at = face.sent_at or check_in.code_at
         match verdict:
+            case FaceVerdict.MATCH if not self._decides:
+                moved = replace(check_in, step=CheckInStep.CONFIRM, note=policy.CLEAR, updated_at=sent_at)
             case FaceVerdict.MATCH:
                 await self._check_ins.mark(session, check_in, sent_at)
                 self._classroom.wake_sync(session.id)
                 moved = replace(check_in, step=CheckInStep.DONE, updated_at=sent_at)
-            case FaceVerdict.GREY:
-                moved = replace(check_in, step=CheckInStep.REVIEW, note=policy.FACE, updated_at=sent_at)
             case FaceVerdict.RETRY:
                 checked_for = (self._classroom.clock.now() - sent_at).total_seconds()  # our own time
                 check_in = replace(check_in, waited=check_in.waited + max(0.0, checked_for))
                 moved = self._challenged(check_in, replace(face, failed=face.failed + 1))
-            case FaceVerdict.FAILED:
-                failed = replace(face, failed=face.failed + 1)
-                moved = replace(check_in, step=CheckInStep.REJECTED, note=policy.FACE, face=failed)
+            case FaceVerdict.GREY | FaceVerdict.FAILED:
+                note = policy.FACE if examined.problem is None else f"{policy.FACE}: {examined.problem.value}"
+                moved = replace(check_in, step=CheckInStep.REVIEW, note=note, updated_at=sent_at)
         if not await self._classroom.store.move_check_in(moved, {CheckInStep.CHECKING}, check_in):
             return await self.apply_verdict(check_in, examined, verdict)  # changed meanwhile: look again
         return CheckInChange(session, moved)

@@ -47,14 +47,15 @@ class FaceSteps:
     def _grace(self) -> timedelta:
         return timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
 
-    async def agree(self, person: int, session_id: str) -> Answer:
+    async def agree(self, person: int, session_id: str, *, with_class: bool = False) -> Answer:
+        """Store the consent, and give a challenge; ``with_class``: also to the comparison with the class."""
         found = await self._waiting(person, session_id)
         if isinstance(found, Answer):
             return found
         session, check_in, face = found
         if face.given_at is not None:
             return Answer(AnswerKind.CHALLENGE, session, check_in)
-        await self._consent(person, given=True)
+        await self._consent(person, given=True, with_class=with_class)
         return await self._challenge(session, check_in, face)
 
     async def decline(self, person: int, session_id: str) -> Answer:
@@ -140,10 +141,12 @@ class FaceSteps:
         recent = self._classroom.clock.now() - check_in.code_at < RECENT
         return Answer(AnswerKind.OVER if recent else AnswerKind.NOTHING, session, check_in)
 
-    async def _consent(self, person: int, *, given: bool) -> None:
-        wording = policy.wording(self._classroom.settings.face_engine)
-        await self._classroom.store.set_consent(Consent(person, given, self._classroom.clock.now(), wording))
-        log.info("person %d: %s the face check", person, "agrees to" if given else "declines")
+    async def _consent(self, person: int, *, given: bool, with_class: bool = False) -> None:
+        with_class = with_class and self._classroom.settings.face_compare_class
+        wording, now = self._classroom.consent_wording, self._classroom.clock.now()
+        await self._classroom.store.set_consent(Consent(person, given, now, wording, with_class))
+        what = ("agrees to" if given else "declines"), (", also with the class" if with_class else "")
+        log.info("person %d: %s the face check%s", person, *what)
 
     async def _challenge(self, session: Session, check_in: CheckIn, face: FaceCheck) -> Answer:
         given = policy.with_challenge(face, self._classroom.below, self._classroom.clock.now())

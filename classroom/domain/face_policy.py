@@ -3,7 +3,9 @@
 Two scales are used: the *distance* of dlib's face descriptors (0: the same picture), and the *percentage* that AWS
 Rekognition returns and FACE_MATCH_THRESHOLD is given in. ``percent`` converts a distance: 0 is 100, 0.5 is 70, 1.0 and
 more is 0, linear between. The model's authors (dlib.net) treat two faces below 0.6 as the same person; at that limit
-look-alikes passed, so with the default threshold 0.5 is accepted and the teacher decides up to 0.628.
+look-alikes passed, so with the default threshold 0.5 is accepted.
+
+Nobody is refused by the check: whoever does not match after the retries is decided by the teacher, with both pictures.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,17 +21,19 @@ AHEAD = timedelta(seconds=5)  # how far Telegram's clock may be behind ours
 SHORTEST_NOTE = 2  # seconds: two motions take longer
 LONGEST_NOTE = 60  # seconds: Telegram's own limit
 LARGEST_NOTE = 20 * 1024 * 1024  # bytes: what a bot may download
-# Percentage points below the threshold in which the teacher compares both pictures, by engine. The local engine's 18
-# reach from the default threshold (distance 0.5) to 52 % (distance 0.628).
+# Percentage points below the threshold within which further pictures of a note can still matter, by engine.
 REVIEW_ZONE = {"local": 18.0, "rekognition": 5.0}
 CHALLENGES = 3  # for one try; after all have expired the teacher decides
 SAME_PERSON = 0.5  # a distance
 AT_SAME_PERSON = 70.0  # percent, by definition
 
-# Why a check-in with a face check is with the teacher, or was rejected (stored in the check-in's note).
-FACE, NO_FACE, NO_PHOTO, TECHNICAL = "face", "no face", "no photo", "technical"
-NOTES = (FACE, NO_FACE, NO_PHOTO, TECHNICAL)
-_WORDINGS = {"local": 1, "rekognition": 2}  # versions of the consent text: consent to another one is asked again
+# Why a check-in with a face check is with the teacher (stored in the check-in's note).
+FACE = "face"  # not clearly this student; with ": " and a Problem after it: the video did not pass the check
+CLEAR = "clear"  # clearly this student, where the comparison does not mark by itself
+NO_FACE, NO_PHOTO, TECHNICAL = "no face", "no photo", "technical"  # without a checked face
+# Versions of the consent text, by engine; the third one also asks about comparing with the class. Consent to another
+# version is asked again.
+_WORDINGS = {"local": 3, "rekognition": 4, "class": 5}
 
 
 class Motion(StrEnum):
@@ -38,6 +42,7 @@ class Motion(StrEnum):
     LEFT = "left"
     RIGHT = "right"
     UP = "up"
+    DOWN = "down"
 
 
 class NoteRefusal(StrEnum):
@@ -62,17 +67,20 @@ class Problem(StrEnum):
     NO_FACE = "no face"
     TWO_FACES = "two faces"
     CUT = "cut"  # the face leaves the picture, or is replaced by another one
-    NOT_FOLLOWED = "not followed"  # other motions than asked for, or in another order
-    FLAT = "flat"  # the motion is that of a flat object: a photograph, a screen
+    DARK = "dark"
+    COVERED = "covered"  # a mask or a hand hides the face
+    NOT_SEEN = "not seen"  # other motions than asked for, or in another order
+    FLAT = "flat"  # may be a photograph or a screen; only the teacher reads this
+    CRASHED = "crashed"  # two workers in a row ended while they read the video
 
 
 class FaceVerdict(StrEnum):
     """The result of a face check."""
 
     MATCH = "match"
-    GREY = "grey"  # the teacher compares both pictures
+    GREY = "grey"  # not clearly this student: the teacher compares both pictures
     RETRY = "retry"
-    FAILED = "failed"
+    FAILED = "failed"  # the last try did not pass the challenge: the teacher decides
 
 
 @dataclass(frozen=True)
@@ -103,11 +111,13 @@ class Examined:
     frame: bytes = b""
     seconds: dict[str, float] | None = None
     details: str = ""
+    seen: tuple[Motion, ...] = ()  # the motions recognised, in order
+    nearest: bool | None = None  # False: a classmate is as near, or nearer; None: not compared with the class
 
 
 def new_challenge(below: Callable[[int], int]) -> tuple[Motion, ...]:
     """Return two different motions in random order. ``below`` returns a random number below its argument."""
-    left = list(Motion)
+    left = [Motion.LEFT, Motion.RIGHT, Motion.UP]
     return tuple(left.pop(below(len(left))) for _ in range(MOTIONS_ASKED))
 
 
@@ -138,9 +148,30 @@ def note_refusal(note: Note, given_at: datetime, asked_at: datetime | None = Non
     return next((refusal for applies, refusal in reasons if applies), None)
 
 
-def wording(engine: str) -> int:
+def wording(engine: str, *, compares_class: bool) -> int:
     """Return the version of the consent text for an engine."""
-    return _WORDINGS[engine]
+    return _WORDINGS["class" if compares_class else engine]
+
+
+def is_reviewed(note: str) -> bool:
+    """Whether a check-in with this note is decided with the pictures of its face."""
+    return note.startswith(FACE)
+
+
+def problem_in(note: str) -> Problem | None:
+    """Return why the video did not pass the check, from a note that says so."""
+    _face, _colon, problem = note.partition(": ")
+    return Problem(problem) if is_reviewed(note) and problem in set(Problem) else None
+
+
+def is_of_check(note: str) -> bool:
+    """Whether a note says what became of a face check."""
+    return is_reviewed(note) or note in (CLEAR, NO_FACE, NO_PHOTO, TECHNICAL)
+
+
+def decides(engine: str, compares_class: bool) -> bool:
+    """Whether a match marks by itself; otherwise it only sorts the teacher's list. AWS's was never measured by us."""
+    return engine == "local"
 
 
 def percent(distance: float) -> float:
@@ -150,14 +181,15 @@ def percent(distance: float) -> float:
     return max(0.0, AT_SAME_PERSON * (1 - (distance - SAME_PERSON) / (1 - SAME_PERSON)))
 
 
-def verdict(examined: Examined, failed_before: int, threshold: float, retries: int, engine: str) -> FaceVerdict:
+def verdict(examined: Examined, failed_before: int, threshold: float, retries: int) -> FaceVerdict:
     """Return the result of a check after ``failed_before`` failed tries. Technical errors are handled elsewhere."""
-    if examined.problem is None and examined.percent is not None:
-        if examined.percent >= threshold:
-            return FaceVerdict.MATCH
-        if examined.percent >= threshold - REVIEW_ZONE[engine]:
-            return FaceVerdict.GREY
-    return FaceVerdict.RETRY if failed_before < retries else FaceVerdict.FAILED
+    if examined.problem is not None:
+        return FaceVerdict.RETRY if failed_before < retries else FaceVerdict.FAILED
+    if examined.nearest is False:  # another video would not make it clearer
+        return FaceVerdict.GREY
+    if examined.percent is not None and examined.percent >= threshold:
+        return FaceVerdict.MATCH
+    return FaceVerdict.RETRY if failed_before < retries else FaceVerdict.GREY
 
 
 def next_term_end(today: date, ends: Iterable[str]) -> date:

@@ -81,6 +81,7 @@ class Enrolled:
     name: str
     batch: str
     email: str = ""
+    face_allowed: bool = True  # False: this student is never asked for a face
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,11 @@ class Consent:
     given: bool
     at: datetime
     wording: int = 1
+    with_class: bool = False  # also to the comparison with classmates
+
+    def covers(self, wording: int, *, with_class: bool = False) -> bool:
+        """Whether it is a consent to this version of the text; ``with_class``: to the comparison with the class too."""
+        return self.given and self.wording == wording and (self.with_class or not with_class)
 
 
 @dataclass(frozen=True)

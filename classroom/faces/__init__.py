@@ -32,8 +32,13 @@ class FaceEngine(Protocol):
     async def template(self, photo: bytes) -> bytes:
         """Make a template for comparisons from an ID photo. Raises PhotoUnusable."""
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        """Check whether a note answers the challenge, and compare its face. Raises PhotoUnusable."""
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
+        """Check whether a note answers the challenge, and compare its face. Raises PhotoUnusable.
+
+        ``others`` are templates of classmates, without the student's own: whether the student is nearer than they are.
+        """
 
     async def close(self) -> None:
         """End all processes and connections, within five seconds."""

@@ -36,7 +36,7 @@ def problem(seen: Followed, asked: Sequence[Motion]) -> Problem | None:
         return None
     if not made and any(moment.shift is not None and moment.shift.smooth >= _MOVED for moment in seen.moments):
         return Problem.FLAT
-    return Problem.NOT_FOLLOWED
+    return Problem.NOT_SEEN
 
 
 def motions(moments: Sequence[Moment]) -> list[Motion]:

@@ -50,6 +50,15 @@ def template_of(photo: bytes) -> bytes:
     return models.describe(models.chip(rgb, found[0])).tobytes()
 
 
+def check_photo(photo: bytes) -> str | None:
+    """Return why an ID photo can't be used."""
+    try:
+        template_of(photo)
+    except PhotoUnusable as error:
+        return str(error)
+    return None
+
+
 def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
     """Check a note as the answer to a challenge without comparing its face; return its best frontal picture."""
     examined, _views = _observe(note, motions)

@@ -67,13 +67,20 @@ class LocalEngine:
         made: bytes = await self._run("template_of", photo)
         return made
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         found: Examined = await self._run("examine", note, list(motions), template, self._threshold)
         return found
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
         found: Examined = await self._run("check_challenge", note, list(motions))
         return found
+
+    async def check_photo(self, photo: bytes) -> str | None:
+        """Return why an ID photo can't be used, or hardly: a ``PhotoFault``."""
+        fault: str | None = await self._run("check_photo", photo)
+        return fault
 
     async def _run(self, name: str, *arguments: Any) -> Any:
         """Run a function of ``examining`` in a worker; the first call starts the workers."""

@@ -7,10 +7,10 @@
     +7 701 000 00 01,A. Teacher,a.teacher@example.org,Main,CS-101 | CS-102
 
 Every other ``.csv`` or ``.xlsx`` file in the folder is a roster, one line for each student in a batch; several subjects
-are separated by ``|``, and ``name`` and ``email`` may be missing::
+are separated by ``|``, and ``name``, ``email`` and ``face_allowed`` (yes, if it is missing or empty) may be missing::
 
-    batch,subject,student_id,name,email
-    CS-101,Algorithms | Physics,25B030001,A. Student,a.student@example.org
+    batch,subject,student_id,name,email,face_allowed
+    CS-101,Algorithms | Physics,25B030001,A. Student,a.student@example.org,no
 
 Columns may be in any order, with others between them, with headers in English, Russian or Kazakh, separated by commas,
 semicolons or tabs, in any encoding that Excel writes. Marks are written to ``marks/``: a file for each batch, subject

@@ -19,6 +19,10 @@ TEACHERS = "teachers"  # the name of the list of teachers, without .csv or .xlsx
 _SPOILED = re.compile(r"(?i)\d([.,]\d+)?E\+\d+")
 _TOTAL = re.compile(r"(?i)((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)[\s:=-]*\d*")
 _BROKEN = re.compile(r"\ufffd|\?\?|\?(?=\w)|(?<=\w)\?")
+_YES_OR_NO = {
+    **dict.fromkeys(("", "yes", "y", "true", "1", "да", "д", "иә", "ия"), True),
+    **dict.fromkeys(("no", "n", "false", "0", "нет", "н", "жоқ"), False),
+}
 _COPY = re.compile(r"(?i)^(copy of|копия) |( \(\d+\)|[ -]+(copy|копия|көшірме)( \(?\d+\)?)?)$")
 
 Place = tuple[str, int, Enrolled]  # file, line, and the student there
@@ -125,7 +129,8 @@ def _parse_roster(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
         if odd := oddity(student_id):
             what = _("student ID {id} has {odd}: correct it, or leave it")
             warnings.append(row.problem(what, id=student_id, odd=odd))
-        student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower())
+        allowed = _YES_OR_NO[row["face_allowed"].casefold()]
+        student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower(), allowed)
         found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
     return found
 
@@ -141,6 +146,8 @@ def _mistake(row: Row, required: Mapping[str, str]) -> Problem | None:
         return row.problem(what, value=student_id)
     if student_id.startswith(("=", "#")) or _BROKEN.search(student_id):
         return row.problem(_("'{value}' is not a student ID"), value=student_id)
+    if (allowed := row["face_allowed"]).casefold() not in _YES_OR_NO:
+        return row.problem(_("'{value}' in the column face_allowed is neither yes nor no"), value=allowed)
     return None
 
 
@@ -256,7 +263,8 @@ def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
     emails = [each.email for each in (one, other) if each.email] or [""]
     ids = {one.student_id.casefold(), other.student_id.casefold()}
     is_one = len(ids) == len({name.casefold() for name in names}) == len(set(emails)) == 1
-    return replace(one, name=names[0], email=emails[0]) if is_one else None
+    allowed = one.face_allowed and other.face_allowed
+    return replace(one, name=names[0], email=emails[0], face_allowed=allowed) if is_one else None
 
 
 def _copies(by_file: Mapping[str, Mapping[Course, set[str]]]) -> list[tuple[str, Problem]]:

@@ -298,6 +298,21 @@ class Store(Records, Protocol):
     async def template(self, student_id: str) -> Template | None:
         return await self.first(Template, folded=folded(student_id))
 
+    async def templates_of_class(self, session_id: str, student_id: str, wording: int) -> list[Template]:
+        """Return the templates of a student's classmates in a session who agreed to be compared with the class.
+
+        ``wording`` is the current version of the consent text. Whose roster does not allow a face is left out.
+        """
+        roster = [student for sheet in await self.sheets(session_id) for student in sheet.roster]
+        refused = {folded(each.student_id) for each in roster if not each.face_allowed}
+        ids = {folded(each.student_id) for each in roster} - refused - {folded(student_id)}
+        bound = await self.every(Binding, folded__in=tuple(sorted(ids)), telegram_id__ne=None)
+        agreed: dict[str, Any] = {"given": True, "with_class": True, "wording": wording}
+        consents = await self.every(Consent, telegram_id__in=tuple(each.telegram_id for each in bound), **agreed)
+        people = {each.telegram_id for each in consents}
+        ids = {folded(each.student_id) for each in bound if each.telegram_id in people}
+        return await self.every(Template, "folded", folded__in=tuple(sorted(ids)))
+
     async def save_template(self, template: Template) -> None:
         await self.put(template)
 

@@ -96,8 +96,11 @@ def record_from(kind: type[Kind], document: Document) -> Kind:
 
 def conditions(kind: type[Any], where: Mapping[str, Any]) -> Document:
     """Return conditions as ``Records`` takes them as MongoDB's."""
-    terms = ((*name.partition("__"), value) for name, value in _identified(kind, stored(kind, where)).items())
-    return {name: {f"${operator or 'eq'}": value} for name, _, operator, value in terms}
+    key, terms = TABLES[kind].key, {}
+    for condition, value in _identified(kind, stored(kind, where)).items():
+        name, _, operator = condition.partition("__")
+        terms["_id" if (name,) == key else name] = {f"${operator or 'eq'}": value}
+    return terms
 
 
 def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:

@@ -107,7 +107,12 @@ async def _to_version_4(database: AsyncDatabase[Document]) -> None:
         await database["teachers"].update_one({"_id": each["_id"]}, {"$set": {"phone": each["phone"].lstrip("+")}})
 
 
-MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3, _to_version_4]
+async def _to_version_5(database: AsyncDatabase[Document]) -> None:
+    """Migrate as ``schema.py`` does; rosters without ``face_allowed`` allow it."""
+    await _add_field(database, "consents", "with_class", False)
+
+
+MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3, _to_version_4, _to_version_5]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it

@@ -159,6 +159,10 @@ _VERSION_4 = """
     ALTER TABLE sessions ADD COLUMN reopened_at TEXT;
     UPDATE teachers SET phone = ltrim(phone, '+'); -- only digits, as those of an LMS always were
 """
+_VERSION_5 = """
+    ALTER TABLE consents ADD COLUMN with_class INTEGER NOT NULL DEFAULT 0; -- also to the comparison with the class
+    ALTER TABLE enrolled ADD COLUMN face_allowed INTEGER NOT NULL DEFAULT 1;
+"""
 # Debian 12's SQLite reports tables WITHOUT ROWID as damaged whose key columns are not the first ones. ``taken`` is a
 # keyed hash of the student ID; once the account's data are deleted it stands in the ID's place.
 _KEYS_FIRST = """
@@ -196,6 +200,6 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _KEYS_FIRST),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _KEYS_FIRST),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

@@ -5,8 +5,9 @@ With the location request and the mark a check-in has three messages.
 """
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -39,7 +40,6 @@ from classroom.verification.reviews import FaceReviews
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import NOTICE, URGENT, Button, Item, Keyboard
-from telegram_app.outbox_table import Action
 from telegram_app.side import Context, sender, tapped
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class FaceDialog:
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         sent = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE & _VIDEOS
         return [
-            CallbackQueryHandler(self._tap, pattern=r"^face:(yes|no|new):[0-9a-f]{12}$"),
+            CallbackQueryHandler(self._tap, pattern=r"^face:(yes|class|no|new):[0-9a-f]{12}$"),
             MessageHandler(sent, self._video),
         ]
 
@@ -94,9 +94,11 @@ class FaceDialog:
         key = session.id
         if face is None or face.given_at is None:
             until = policy.next_term_end(now.astimezone(settings.zone).date(), settings.term_ends)
-            lines.append(consent_text(_, settings.face_engine, settings.aws_region, until))
-            buttons = [Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]
-            return "\n".join(lines), [buttons]
+            lines.append(consent_text(_, settings, until))
+            keyboard = [[Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]]
+            if settings.face_compare_class:
+                keyboard.append([Button(_("I Agree, Also With My Class"), f"face:class:{key}")])
+            return "\n".join(lines), keyboard
         seconds = self._seconds_left(session, check_in)
         lines.append(challenge_text(_, face.motions, seconds) if seconds else run_out_text(_))
         return "\n".join(lines), self._challenge_keyboard(_, key)
@@ -114,9 +116,14 @@ class FaceDialog:
         if query is None:
             return
         _face, what, session_id = (query.data or "::").split(":")
-        do = {"yes": self._steps.agree, "no": self._steps.decline, "new": self._steps.another_challenge}[what]
+        do: dict[str, Callable[[int, str], Awaitable[Answer]]] = {
+            "yes": self._steps.agree,
+            "class": functools.partial(self._steps.agree, with_class=True),
+            "no": self._steps.decline,
+            "new": self._steps.another_challenge,
+        }
         try:
-            answer = await do(person, session_id)
+            answer = await do[what](person, session_id)
         except StoreError:
             await tapped(update)
             raise
@@ -204,15 +211,17 @@ class FaceDialog:
     async def on_examined(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
         """Apply the result of an examination, and notify. Raises StoreUnavailable: the call can be repeated."""
         async with self.turn(check_in.telegram_id):
-            if verdict is FaceVerdict.GREY:
-                await self._reviews.keep(check_in, examined.frame, examined.percent)
+            if verdict in (FaceVerdict.GREY, FaceVerdict.FAILED):
+                shown = examined.percent if examined.nearest is not False else None  # it would speak for a match
+                await self._reviews.keep(check_in, examined.frame, shown)
             change = await self._results.apply_verdict(check_in, examined, verdict)
             await self._traces.delete_video(check_in)
             change = change or await self._applied_before(check_in)
             if change is None or change.check_in.step is not CheckInStep.REVIEW:
                 await self._reviews.discard(check_in)
             if change is not None:
-                why = problem_text(self._side.texts(check_in.telegram_id), examined.problem)
+                asked = check_in.face.motions if check_in.face is not None else ()
+                why = problem_text(self._side.texts(check_in.telegram_id), examined, asked)
                 await self._send_step(change.session, change.check_in, why)
 
     async def on_unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> None:
@@ -232,7 +241,7 @@ class FaceDialog:
         now = await store.check_in(check_in.session, check_in.student_id)
         if session is None or session.cancelled or now is None or now.telegram_id != check_in.telegram_id:
             return None
-        if key_of(now) != key_of(check_in) or (now.step is not CheckInStep.FACE and now.note not in policy.NOTES):
+        if key_of(now) != key_of(check_in) or (now.step is not CheckInStep.FACE and not policy.is_of_check(now.note)):
             return None
         return CheckInChange(session, now)
 
@@ -241,30 +250,23 @@ class FaceDialog:
         person, now = check_in.telegram_id, self._classroom.clock.now()
         _ = self._side.texts(person)
         subject, key = f"<b>{short(session.subject, 300)}</b>\n", f"face:{key_of(check_in)}"
-        action: Action = "edit"
         match check_in.step:
             case CheckInStep.FACE:
                 text = ""
             case CheckInStep.REVIEW:
                 answer = Answer(AnswerKind.REVIEW, session, check_in)
                 text = answer_text(_, answer, self._classroom.settings)
+            case CheckInStep.CONFIRM if check_in.note == policy.CLEAR:
+                text = subject + _("Your video is checked. Your teacher confirms it; I'll message you here.")
             case CheckInStep.CONFIRM:
                 sentence = _("Your teacher has to confirm. I'll message you here.")
                 text = subject + " ".join(part for part in (why, sentence) if part)
-            case CheckInStep.REJECTED:
-                sentence = _("That was the last try. Speak to your teacher, who can mark you by hand.")
-                text = subject + " ".join(part for part in (why, sentence) if part)
-                key = f"rejected:{session.id}:{check_in.student_id}:{person}"  # as for a rejection by the teacher
-                action = "send"
             case _:
-                return  # the mark has its own message
-        file = ROUND_VIDEO if action == "edit" else None
-        items = [Item(person, action, text, [], question_slot(check_in.session) if file else None, NOTICE, file=file)]
+                return  # a mark, and a rejection by the teacher, have their own messages
+        items = [Item(person, "edit", text, [], question_slot(check_in.session), NOTICE, file=ROUND_VIDEO)]
         if check_in.step is CheckInStep.FACE:
             items = self._anew(person, session, check_in, why)
         await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now))
-        if check_in.step is CheckInStep.REVIEW:
-            await self._reviews.show(session, check_in)
 
     async def catch_up(self, session: Session) -> None:
         """After a restart send and delete what is due; the reason of a failed try is lost then."""
@@ -273,7 +275,7 @@ class FaceDialog:
                 continue
             async with self.turn(check_in.telegram_id):  # a result that is being sent now comes first, with its reason
                 await self._traces.delete_video(check_in)
-                if check_in.step is CheckInStep.FACE or check_in.note in policy.NOTES:
+                if check_in.step is CheckInStep.FACE or policy.is_of_check(check_in.note):
                     await self._send_step(session, check_in)
         await self._reviews.settle(session)
 

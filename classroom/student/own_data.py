@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from telegram import Update
@@ -47,6 +47,7 @@ class OwnData:
             CommandHandler("my_data", self._my_data, filters=TYPED),
             CommandHandler("delete_me", self._delete_me, filters=TYPED),
             CallbackQueryHandler(self._my_data, pattern=r"^my_data$"),
+            CallbackQueryHandler(self._stop_comparing, pattern=r"^class:stop$"),
             CallbackQueryHandler(self._me, pattern=r"^me$"),
             CallbackQueryHandler(self._delete_me, pattern=r"^del$"),
             CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
@@ -89,7 +90,20 @@ class OwnData:
             await tapped(update)
         person, _ = self._side.who(update)
         text = _("Everything that this bot keeps of you. /delete_me deletes it, except your marks.")
-        await self._side.outbox.put(Item(person, "document", text, file=f"{MY_DATA}{person}"))
+        consent, keyboard = await self._classroom.store.consent(person), list[list[Button]]()
+        if consent is not None and consent.with_class:
+            keyboard = [[Button(_("Don't Compare Me With My Class"), "class:stop")]]
+        await self._side.outbox.put(Item(person, "document", text, keyboard, file=f"{MY_DATA}{person}"))
+
+    async def _stop_comparing(self, update: Update, context: Context) -> None:
+        """Withdraw the consent to the comparison with the class; the consent to the face check stays."""
+        person, _ = self._side.who(update)
+        consent = await self._classroom.store.consent(person)
+        if consent is not None and consent.with_class:
+            await self._classroom.store.set_consent(replace(consent, with_class=False))
+            log.info("person %d: no longer agrees to the comparison with the class", person)
+        text = _("From now on your face is not compared with your class, nor is your class compared with you.")
+        await tapped(update, text)
 
     async def _delete_me(self, update: Update, context: Context) -> None:
         if update.callback_query is not None:

@@ -6,8 +6,9 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from html import escape
 
+from classroom.domain.face_policy import is_reviewed
 from classroom.domain.location_policy import is_uncertain
-from classroom.domain.sessions import CheckInStep, Session, SessionState, Status, end_of, state_of
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
 from classroom.overview import Group, SessionOverview, note_text, read_overview, title
 from classroom.reports.texts import refused_lines
 from classroom.services import Classroom
@@ -135,18 +136,17 @@ class Boards:
     def _groups(self, _: Texts, overview: SessionOverview) -> list[tuple[str, list[str], bool]]:
         """Return each group's number, its students with their reasons, and whether these stand on the board."""
         groups = overview.groups()
-        checks_faces = self._classroom.settings.face_engine != "none"
 
         def named(group: Group) -> list[str]:
-            with_id = checks_faces and group is Group.WAITING  # faces were not checked: look twice
             found = [(each, there) for each in groups[group] if (there := overview.check_in_of(each)) is not None]
             found.sort(key=lambda each: each[1].step is CheckInStep.CONFIRM)
-            return [
-                f"- {escape(overview.name(each, 80, with_id=with_id))}: {note_text(_, there)}" for each, there in found
-            ]
+            return [f"- {escape(overview.name(each, 80))}: {note_text(_, there)}" for each, there in found]
 
         def plain(students: list[str]) -> list[str]:
             return [f"- {escape(overview.name(each))}" for each in students]
+
+        def by_id(there: CheckIn, note: str = "") -> str:
+            return f"- {escape(overview.name(there.student_id, 80, with_id=True))}{note}"
 
         late = [each for each in groups[Group.IN] if overview.status(each) is Status.LATE]
         first = _("In: {number} of {all}").format(number=len(groups[Group.IN]), all=overview.students)
@@ -155,6 +155,14 @@ class Boards:
         for status in (Status.EXCUSED, Status.ABSENT):
             if students := [each for each in groups[Group.BY_HAND] if overview.status(each) is status]:
                 found.append((f"{status_word(_, status)}: {len(students)}", plain(students), False))
+        if overview.checks_faces:
+            groups[Group.WAITING], review = [], overview.waiting(CheckInStep.REVIEW)
+            for text, names, is_shown in (
+                (_("To look at: {number}"), [by_id(each, f": {note_text(_, each)}") for each in review], True),
+                (_("Clearly the student: {number}"), [*map(by_id, overview.clear)], False),
+                (_("Without a face check: {number}"), [*map(by_id, overview.unchecked)], True),
+            ):
+                found += [(text.format(number=len(names)), names, is_shown)] if names else []
         for text, group, is_shown in (
             (_("Waiting for you: {number}"), Group.WAITING, True),
             (_("Not completed: {number}"), Group.NOT_COMPLETED, True),
@@ -189,10 +197,16 @@ def _counted(_: Texts, groups: list[tuple[str, list[str], bool]], most: int) -> 
 def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keyboard:
     key = overview.session.id
     keyboard: Keyboard = []
-    if waiting := overview.waiting(CheckInStep.CONFIRM):
-        keyboard.append([Button(_("Confirm All ({number})").format(number=len(waiting)), f"all:{key}")])
+    review = overview.waiting(CheckInStep.REVIEW)
+    if overview.clear:
+        keyboard.append([Button(_("Confirm All ({number})").format(number=len(overview.clear)), f"all:{key}")])
+    if overview.unchecked:
+        text = _("Without a Face Check ({number})").format(number=len(overview.unchecked))
+        keyboard.append([Button(text, f"unchecked:{key}")])
     if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
         keyboard.append([Button(_("Check One by One"), f"checks:{key}")])
+    if review and (overview.checks_faces or any(is_reviewed(each.note) for each in review)):
+        keyboard[-1].insert(0, Button(_("Look at Them ({number})").format(number=len(review)), f"look:{key}"))
     if any(sheet.refused or sheet.differing for sheet in overview.sheets):
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
     hand, every = Button(_("Mark by Hand"), f"hands:{key}"), Button(_("All Names"), f"names:{key}")

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from html import escape
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.check_in.claims import account_number
-from classroom.domain import code_attempts as codes
+from classroom.domain import face_policy as faces
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, folded
-from classroom.overview import SessionOverview, note_text, read_overview, title
+from classroom.overview import note_text, read_overview, title
+from classroom.rival_accounts import accept_buttons, account_lines, is_rivalled
 from classroom.services import Classroom
 from classroom.student.texts import status_word
-from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import page_of
@@ -144,11 +143,9 @@ class ManualMarks:
             lines.append(f"{bold(escape(name))}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[folded(check_in.student_id)]}"
             reject = Button(_("Reject {name}").format(name=label), f"no:{key}")
-            if check_in.rivals or check_in.note == codes.CLAIMED_TWICE:
-                lines += await self._accounts(_, check_in)
-                accounts = [check_in.telegram_id, *(each.telegram_id for each in check_in.rivals)]
-                text = _("Accept No. {number}")
-                accept = [Button(text.format(number=account_number(each)), f"owner:{key}:{each}") for each in accounts]
+            if is_rivalled(check_in):
+                lines += await account_lines(self._classroom, _, check_in)
+                accept = accept_buttons(_, check_in, f"owner:{key}")
                 keyboard += [accept[:2], [*accept[2:], reject]]
                 continue
             keyboard.append([Button(_("Accept {name}").format(name=label), f"ok:{key}"), reject])
@@ -156,39 +153,34 @@ class ManualMarks:
         keyboard.append([Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
-    async def _accounts(self, _: Texts, check_in: CheckIn) -> list[str]:
-        """Return what is known of the accounts that sent an ID, and of the linked one; nobody is accused."""
-        zone, bound = self._classroom.settings.zone, await self._classroom.store.binding_for(check_in.student_id)
-        came = {check_in.telegram_id: check_in.code_at} | {each.telegram_id: each.at for each in check_in.rivals}
-        text, times = _("No. {number}: came at {time}"), {each: at.astimezone(zone) for each, at in came.items()}
-        lines = [text.format(number=account_number(each), time=f"{at:%H:%M}") for each, at in times.items()]
-        if bound is not None:
-            since, text = f"{bound.bound_at.astimezone(zone):%d.%m.%Y %H:%M}", _("No. {number}: linked since {date}")
-            lines.append(text.format(number=account_number(bound.telegram_id), date=since))
-        return [*lines, _("Whose ID is it? Each chat shows its number.")]
+    async def decide(
+        self, session: Session, at: int, *, accept: bool, owner: int | None = None, video: int | None = None
+    ) -> list[CheckIn]:
+        """Accept (for the account ``owner``) or reject one check-in; return it if it was waiting.
 
-    async def decide(self, session: Session, at: int, *, accept: bool, owner: int | None = None) -> list[CheckIn]:
-        """Accept (for the account ``owner``) or reject one check-in; return it if it was waiting."""
-        students = (await read_overview(self._classroom, session)).roster
-        if at >= len(students):
+        ``video``: only if it is still the check-in of this video, whose pictures the teacher has seen.
+        """
+        overview = await read_overview(self._classroom, session)
+        student_id = overview.roster[at].student_id if at < len(overview.roster) else ""
+        there = overview.check_in_of(student_id)
+        if there is None or (video is not None and video != (there.face.message if there.face is not None else 0)):
             return []
         why = self._why(session, together=False)
-        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept, owner=owner, why=why)
+        return await self._check_ins.decide(session, {student_id}, accept=accept, owner=owner, why=why)
 
     async def confirm_all(self, session: Session) -> list[CheckIn]:
-        """Accept all check-ins that need no review; with a face engine only ask, since no waiting face was checked."""
-        overview = await read_overview(self._classroom, session)
-        if self._classroom.settings.face_engine != "none":
-            await self._ask_unchecked(session, overview, anew=True)
-            return []
-        waiting = {each.student_id for each in overview.waiting(CheckInStep.CONFIRM)}
+        """Accept all check-ins that need no review; with a face engine those whose face was checked."""
+        waiting = {each.student_id for each in (await read_overview(self._classroom, session)).clear}
         return await self._check_ins.decide(session, waiting, accept=True, why=self._why(session, together=True))
 
-    async def _ask_unchecked(self, session: Session, overview: SessionOverview, *, anew: bool = False) -> None:
-        """List the students without a checked face by name and ID, and ask whether to confirm them."""
-        _ = self._side.texts(session.teacher)
+    async def ask_unchecked(self, session: Session, *, anew: bool = False) -> None:
+        """List the students without a checked face by name and ID, and ask whether to confirm them.
+
+        Why a face was not checked is not shown: nobody loses anything by declining.
+        """
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         order = {folded(student.student_id): at for at, student in overview.people.items()}
-        waiting = sorted(overview.waiting(CheckInStep.CONFIRM), key=lambda each: order[folded(each.student_id)])
+        waiting = sorted(overview.unchecked, key=lambda each: order[folded(each.student_id)])
         shown = waiting[:UNCHECKED_AT_ONCE]
         if not shown:
             if not anew:
@@ -199,8 +191,7 @@ class ManualMarks:
         await self._classroom.set_step(self._side, session.teacher, UNCHECKED, data)
         lines = [title(session), _("Their faces were not checked. Confirm only those whom you see in class:")]
         for each in shown:
-            name = overview.name(each.student_id, 50, with_id=True)
-            lines.append(f"- {bold(escape(name))}: {note_text(_, each)}")
+            lines.append(f"- {bold(escape(overview.name(each.student_id, 50, with_id=True)))}")
         if len(waiting) > len(shown):
             lines.append(_("The next question is about {number} more.").format(number=len(waiting) - len(shown)))
         yes = _("Yes, Confirm These ({number})").format(number=len(shown))
@@ -216,18 +207,21 @@ class ManualMarks:
         if step is not None and step.name == UNCHECKED and step.data.get("session") == session.id:
             named = step.data["students"]
             if _fingerprint(named) == fingerprint:
-                waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM)
+                waiting = (await read_overview(self._classroom, session)).unchecked
                 accepted = {each.student_id for each in waiting} & set(named)
                 why = self._why(session, together=True)
                 decided = await self._check_ins.decide(session, accepted, accept=True, why=why)
-        await self._ask_unchecked(session, await read_overview(self._classroom, session))
+        await self.ask_unchecked(session)
         return decided
 
     def _why(self, session: Session, *, together: bool) -> Callable[[CheckIn], str]:
-        """Return the function from a check-in to the reason of its confirmation, in the teacher's language."""
+        """Return the function from a check-in to the reason of its confirmation, in the teacher's language.
+
+        What was unclear about an accepted face is not kept.
+        """
         _ = self._side.texts(session.teacher)
         confirmed = _("confirmed with others") if together else _("confirmed")
-        return lambda check_in: f"{confirmed}: {note_text(_, check_in)}"
+        return lambda there: confirmed if faces.is_reviewed(there.note) else f"{confirmed}: {note_text(_, there)}"
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)

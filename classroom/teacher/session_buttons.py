@@ -33,7 +33,7 @@ from telegram_app.side import SCREEN, Context, sender, tapped, tapped_data
 log = logging.getLogger(__name__)
 
 _KEY = r"[0-9a-f]{12}"
-_PLAIN = "save|place|board|hands|names|checks|all|again|close|cancel|cancelled|reopen|report|done"
+_PLAIN = "save|place|board|hands|names|checks|all|again|close|cancel|cancelled|reopen|report|done|look|unchecked"
 # Called with a session, the kind of the button, and what follows the session's ID in the button's data; returns what
 # the tap is answered with.
 OnTap = Callable[..., Coroutine[Any, Any, str | None]]
@@ -65,8 +65,8 @@ class SessionButtons:
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
             rf"^(fix|leave):{_KEY}:\d{{1,18}}$": self._corrected,
-            rf"^(hand|names|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
-            rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,18}}$": self._owner_tap,
+            rf"^(hand|names|check|st|ok|no|free|freed|look):{_KEY}:\d{{1,5}}$": self._student_tap,
+            rf"^(owner|fok|fno|fowner):{_KEY}:\d{{1,5}}:\d{{1,18}}$": self._decision_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
         return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
@@ -127,6 +127,10 @@ class SessionButtons:
                 await self._manual.show_checks(session, 0, anew=True)
             case "all":
                 return await self._tell(session, await self._manual.confirm_all(session))
+            case "unchecked":
+                await self._manual.ask_unchecked(session, anew=True)
+            case "look":
+                await self._reviews.show_next(session)
             case "report":
                 overview = await read_overview(self._classroom, session)
                 await self._reports.send(overview, final=session.final_at is not None, asked=True)
@@ -247,11 +251,12 @@ class SessionButtons:
                 await self._manual.show_student(session, at)
             case "names":
                 await self._boards.show_names(session, at)
-            case "ok" | "no" | "fok" | "fno":  # "f": below the two pictures of a face, which are deleted afterwards
-                accept = what.endswith("ok")
-                done = await self._tell(session, await self._manual.decide(session, at, accept=accept), accept=accept)
-                if not what.startswith("f"):
-                    await self._manual.show_checks(session, 0)
+            case "look":
+                await self._reviews.show_next(session, at)
+            case "ok" | "no":
+                decided = await self._manual.decide(session, at, accept=what == "ok")
+                done = await self._tell(session, decided, accept=what == "ok")
+                await self._manual.show_checks(session, 0)
                 return done
             case "free":
                 await self._manual.ask_unlink(session, at)
@@ -264,12 +269,17 @@ class SessionButtons:
                 await self._manual.show_student(session, at)
         return None
 
-    async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> str | None:
-        decided = await self._manual.decide(session, int(number), accept=True, owner=int(account))
+    async def _decision_tap(self, session: Session, what: str, number: str, which: str) -> str | None:
+        """Decide on a check-in: for an account, or of a video; "f": it is shown alone, and the next one follows."""
+        of = {"owner": int(which)} if what.endswith("owner") else {"video": int(which)}
+        decided = await self._manual.decide(session, int(number), accept=what != "fno", **of)
         for check_in in decided[1:]:
             await self._traces.drop(session, check_in)
-        answer = await self._tell(session, decided)
-        await self._manual.show_checks(session, 0)
+        answer = await self._tell(session, decided, accept=what != "fno")
+        if what == "owner":
+            await self._manual.show_checks(session, 0)
+        elif decided:
+            await self._reviews.show_next(session, int(number))
         return answer
 
     async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> str | None:

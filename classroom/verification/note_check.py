@@ -5,7 +5,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -89,6 +89,7 @@ class NoteChecks:
     def __post_init__(self) -> None:
         self._ahead = asyncio.Semaphore(self.settings.ahead)
         self._in_engine = asyncio.Semaphore(self.at_once)
+        self._opened: dict[bytes, bytes] = {}  # the classmates' templates of the last check, by what is stored
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
@@ -97,6 +98,7 @@ class NoteChecks:
                 check.started_at = self._classroom.clock.monotonic()
             template, photo = await self._template_or_photo(check)  # first: without a photo the note is not needed
             note = await self._note(check)
+            others = await self._classmates(check)
             with self._timed(check, "turn"):
                 await self._in_engine.acquire()
         check.in_engine = True
@@ -104,7 +106,8 @@ class NoteChecks:
             if photo is not None:
                 with self._timed(check, "template"):
                     template = await self._new_template(check, photo)
-            examined = await self._engine.examine(note, [Motion(each) for each in check.face.motions], template)
+            motions = [Motion(each) for each in check.face.motions]
+            examined = await self._engine.examine(note, motions, template, others)
         finally:
             check.in_engine = False
             self._in_engine.release()
@@ -123,6 +126,23 @@ class NoteChecks:
         if not await self._classroom.store.claim_note(fingerprint, owner, self._classroom.clock.now()):
             raise Repeated("the same recording was used before")
         return note
+
+    async def _classmates(self, check: Check) -> list[bytes]:
+        """Return the templates of the classmates who agreed to the comparison, if the student did, too."""
+        room, there = self._classroom, check.check_in
+        own = await room.store.consent(there.telegram_id) if room.settings.face_compare_class else None
+        if own is None or not own.covers(room.consent_wording, with_class=True):
+            return []
+        with self._timed(check, "class"):
+            kept = await room.store.templates_of_class(there.session, there.student_id, room.consent_wording)
+            name, opened = self._engine.name, dict[bytes, bytes]()
+            for student_id, sealed in ((each.student_id, each.sealed) for each in kept if each.engine == name):
+                with suppress(PersonKeyGone, PersonKeysUnavailable):  # made again at that student's next check
+                    if sealed not in self._opened:
+                        self._opened[sealed] = await asyncio.to_thread(self._keys.open, student_id, sealed)
+                    opened[sealed] = self._opened[sealed]
+        self._opened = opened
+        return list(opened.values())
 
     async def _template_or_photo(self, check: Check) -> tuple[bytes, IdPhoto | None]:
         """Return the stored template; if none fits, the photo from which to make one."""

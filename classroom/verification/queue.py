@@ -11,7 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
+from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict
 from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
@@ -181,13 +181,13 @@ class Verification:
         if now is None or now.face is None or now.step is not CheckInStep.CHECKING or key_of(now) != check.key:
             return None
         consent = await store.consent(now.telegram_id)
-        if consent is None or not consent.given or consent.wording != wording(self._classroom.settings.face_engine):
+        if consent is None or not consent.covers(self._classroom.consent_wording):
             return Unusable.NO_CONSENT
         examined = await self._checks.examine(check)
         self._failures.clear()
         settings = self._classroom.settings
         limits = settings.face_match_threshold, settings.face_verification_max_retries
-        return examined, verdict(examined, now.face.failed, *limits, settings.face_engine)
+        return examined, verdict(examined, now.face.failed, *limits)
 
     def _log_check(self, check: Check) -> None:
         now = self._classroom.clock.monotonic()

@@ -1,14 +1,16 @@
-"""The pictures that a teacher compares when a match is unclear: stored encrypted until sent, deleted afterwards.
+"""Check-ins that a teacher looks at, one after the other; with pictures where a video was not clear.
 
-In the teacher's chat they stay until the check-in is decided, by any way of deciding it.
+The pictures are stored encrypted. They and their message are deleted once the check-in is decided, in whatever way.
 """
 
 import asyncio
 import base64
+import functools
 import io
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -16,41 +18,45 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from classroom.domain import face_policy as policy
-from classroom.domain.sessions import CheckIn, CheckInStep, Session
-from classroom.overview import read_overview
+from classroom.domain.face_policy import Problem
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, folded
+from classroom.overview import note_text, read_overview
 from classroom.photos import PhotoError, Photos
+from classroom.rival_accounts import accept_buttons, account_lines, is_rivalled
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import delete_older, replace_file
 from telegram_app.files import MakeFile
+from telegram_app.i18n import Texts
 from telegram_app.lines import bold
-from telegram_app.outbox import NOTICE, Button, Item
+from telegram_app.outbox import Button, Item
 
 log = logging.getLogger(__name__)
 
 REVIEW = "review:"  # prefix of the outbox references to these pictures
+SHOWN = "pictures:"  # prefix of the claims of check-ins on a teacher's screen
 HEIGHT, GAP = 320, 8  # pixels: small, and enough to compare two faces
 MOST_PIXELS = 40_000_000  # of a picture; larger ones are not opened
 
 
 @dataclass(frozen=True)
 class ReviewFiles:
-    """The folder (0700) of pictures that are not sent yet: each encrypted with the classroom's key, 0600."""
+    """The folder (0700) of pictures of undecided check-ins: each encrypted with the classroom's key, 0600."""
 
     folder: Path
     cipher: Cipher
 
-    def write(self, name: str, picture: bytes, percent: float | None) -> None:
-        """Store a picture. Raises OSError. Blocks."""
+    def write(self, name: str, picture: bytes, percent: float | None, *, both: bool = True) -> None:
+        """Store a picture; ``both``: it shows ID photo and video. Raises OSError. Blocks."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = json.dumps({"percent": percent, "jpeg": base64.b64encode(picture).decode("ascii")})
-        replace_file(self.folder / name, self.cipher.encrypt(content))
+        content = {"percent": percent, "both": both, "jpeg": base64.b64encode(picture).decode("ascii")}
+        replace_file(self.folder / name, self.cipher.encrypt(json.dumps(content)))
 
-    def read(self, name: str) -> tuple[bytes, float | None] | None:
-        """Return a picture with its percentage; None if it is missing or unreadable. Blocks."""
+    def read(self, name: str) -> tuple[bytes, float | None, bool] | None:
+        """Return a picture as it was stored; None if it is missing or unreadable. Blocks."""
         try:
             kept = json.loads(self.cipher.decrypt((self.folder / name).read_text(encoding="ascii")))
-            return base64.b64decode(kept["jpeg"]), kept["percent"]
+            return base64.b64decode(kept["jpeg"]), kept["percent"], kept.get("both", True)
         except FileNotFoundError:
             return None
         except (OSError, EncryptionKeyError, ValueError) as error:
@@ -65,7 +71,7 @@ class ReviewFiles:
             log.warning("the pictures for review %s can't be deleted: %s", name, error.strerror)
 
     def clean(self, before: datetime) -> int:
-        """Delete pictures older than ``before`` that were never sent; return their number. Raises OSError. Blocks."""
+        """Delete pictures older than ``before``; return their number. Raises OSError. Blocks."""
         return delete_older(self.folder, before)
 
     def or_else(self, others: MakeFile) -> MakeFile:
@@ -78,10 +84,6 @@ class ReviewFiles:
             return ("review.jpg", found[0]) if found is not None else None
 
         return make
-
-    async def on_sent(self, reference: str) -> None:
-        if reference.startswith(REVIEW):
-            await asyncio.to_thread(self.remove, reference.removeprefix(REVIEW))
 
 
 def side_by_side(*pictures: bytes) -> bytes:
@@ -111,7 +113,7 @@ def _drawn(picture: bytes) -> Image.Image:
 
 @dataclass(eq=False)
 class FaceReviews:
-    """The pictures in the teachers' chats. Without ``photos`` no new ones are made."""
+    """The check-ins shown in the teachers' chats. Without ``photos`` no new pictures are made."""
 
     _classroom: Classroom
     _files: ReviewFiles
@@ -121,61 +123,111 @@ class FaceReviews:
         self._side = self._classroom.teacher
 
     async def keep(self, check_in: CheckIn, frame: bytes, percent: float | None) -> None:
-        """Store the pictures of an unclear match, before the check-in moves to REVIEW; a failure is only logged."""
-        if not frame or self._photos is None:
+        """Store the pictures of a video, before the check-in moves to REVIEW; a failure is only logged.
+
+        ``frame`` is empty where the video shows no face: then there is only the ID photo.
+        """
+        if self._photos is None:
             return
-        pictures = [frame]
+        pictures, label = [frame] if frame else [], f"session {check_in.session}: student {check_in.student_id}"
         try:
             pictures.insert(0, (await self._photos.photo(check_in.student_id)).content)
         except PhotoError as error:
-            log.warning("session %s: student %s, no ID photo to show: %s", check_in.session, check_in.student_id, error)
+            log.warning("%s, no ID photo to show: %s", label, error)
+        if not pictures:
+            return
         try:
             picture = await asyncio.to_thread(side_by_side, *pictures)
-            await asyncio.to_thread(self._files.write, _name(check_in), picture, percent)
+            both = len(pictures) > 1
+            await asyncio.to_thread(self._files.write, _name(check_in), picture, percent, both=both)
         except (OSError, ValueError) as error:
-            log.warning("session %s: student %s, no pictures: %s", check_in.session, check_in.student_id, error)
+            log.warning("%s, no pictures: %s", label, error)
 
-    async def show(self, session: Session, check_in: CheckIn) -> None:
-        """Send the pictures to the teacher, once."""
-        name = _name(check_in)
-        kept = await asyncio.to_thread(self._files.read, name)
-        found = await read_overview(self._classroom, session)
-        at = next((at for at, each in enumerate(found.roster) if each.student_id == check_in.student_id), None)
-        if kept is None or at is None:
+    async def show_next(self, session: Session, after: int = -1) -> None:
+        """Show the check-in to look at that follows a position in the roster, or the first one; the last one goes."""
+        found, person = await read_overview(self._classroom, session), session.teacher
+        places = {folded(student.student_id): at for at, student in found.people.items()}
+        waiting = {places[folded(each.student_id)]: each for each in found.waiting(CheckInStep.REVIEW)}
+        await self._hide(session, await self._shown(session))
+        if not waiting:
             return
-        _, now, person = self._side.texts(session.teacher), self._classroom.clock.now(), session.teacher
-        lines = [bold(escape(found.name(check_in.student_id, with_id=True)))]
-        if kept[1] is not None:
+        at = min((each for each in waiting if each > after), default=min(waiting))
+        _, check_in, key = self._side.texts(person), waiting[at], f"{session.id}:{at}"
+        kept = await asyncio.to_thread(self._files.read, _name(check_in))
+        lines = [bold(escape(found.name(check_in.student_id, with_id=True))), review_text(_, check_in)]
+        if kept is not None and kept[1] is not None:
             lines.append(_("Similarity: {percent} %.").format(percent=round(kept[1])))
-        lines.append(_("Left the ID photo, right the video: is it the same person?"))
-        key = f"{session.id}:{at}"
-        keyboard = [[Button(_("Accept"), f"fok:{key}"), Button(_("Reject"), f"fno:{key}")]]
-        item = Item(person, "photo", "\n".join(lines), keyboard, f"face:{name}", NOTICE, file=f"{REVIEW}{name}")
-        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(f"pictures:{name}", now))
+        both = _("Left the ID photo, right the video: is it the same person?")
+        if not is_rivalled(check_in):
+            lines.append(both if kept is not None and kept[2] else _("Is this student in class?"))
+        which = f"{key}:{check_in.face.message if check_in.face is not None else 0}"
+        accept, reject = [Button(_("Accept"), f"fok:{which}")], Button(_("Reject"), f"fno:{which}")
+        keyboard = [[*accept, reject]]
+        if is_rivalled(check_in):
+            lines += await account_lines(self._classroom, _, check_in)
+            accept = accept_buttons(_, check_in, f"fowner:{key}")
+            keyboard = [accept[:2], [*accept[2:], reject]]
+        if len(waiting) > 1:
+            keyboard.append([Button(_("Later ({number} more)").format(number=len(waiting) - 1), f"look:{key}")])
+        name, now = _name(check_in), self._classroom.clock.now()
+        item = Item(person, "send", "\n".join(lines), keyboard, f"face:{name}", quiet=True)
+        if kept is not None:
+            item = replace(item, action="photo", file=f"{REVIEW}{name}")
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(f"{SHOWN}{name}", now))
+
+    async def _shown(self, session: Session) -> list[str]:
+        """Return the names of what is on the teacher's screen."""
+        keys = await asyncio.to_thread(self._side.claims.keys, f"{SHOWN}{session.id}-")
+        return [f"{session.id}-{each}" for each in keys]
+
+    async def _hide(self, session: Session, names: Iterable[str]) -> None:
+        for name in names:
+            item = Item(session.teacher, "delete", slot=f"face:{name}")
+            take_back = functools.partial(self._side.claims.take_back, f"{SHOWN}{name}")
+            await self._side.outbox.put(item, when=take_back)
 
     async def discard(self, check_in: CheckIn) -> None:
         await asyncio.to_thread(self._files.remove, _name(check_in))
 
     async def delete(self, session: Session, check_in: CheckIn) -> None:
-        """Delete the pictures of a decided check-in from chat and disk; harmless if repeated."""
-        name = _name(check_in)
-        await asyncio.to_thread(self._files.remove, name)
-        item = Item(session.teacher, "delete", slot=f"face:{name}", lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.claims.take_back(f"pictures:{name}"))
+        """Delete message and pictures of a decided check-in; harmless if repeated."""
+        await self.discard(check_in)
+        await self._hide(session, [_name(check_in)])
 
     async def delete_for(self, session: Session, student_id: str) -> None:
-        """Delete the pictures of a student who is marked now."""
+        """Delete message and pictures of a student who is marked now."""
         check_in = await self._classroom.store.check_in(session.id, student_id)
-        if check_in is not None and check_in.note == policy.FACE:
+        if check_in is not None and check_in.step is CheckInStep.REVIEW:
             await self.delete(session, check_in)
 
     async def settle(self, session: Session) -> None:
-        """Delete the pictures of all check-ins of a session that no longer need a decision."""
+        """Delete messages and pictures of all check-ins of a session that no longer need a decision."""
         found = await read_overview(self._classroom, session)
-        waiting = {each.student_id for each in found.waiting(CheckInStep.REVIEW)} if not session.cancelled else set()
+        waiting = {_name(each) for each in found.waiting(CheckInStep.REVIEW)} if not session.cancelled else set()
+        await self._hide(session, set(await self._shown(session)) - waiting)
         for check_in in found.check_ins:
-            if check_in.note == policy.FACE and check_in.student_id not in waiting:
-                await self.delete(session, check_in)
+            if policy.is_reviewed(check_in.note) and _name(check_in) not in waiting:
+                await self.discard(check_in)
+
+
+def review_text(_: Texts, check_in: CheckIn) -> str:
+    """Return why a check-in has to be looked at, for the teacher alone: a board may be shown to the class."""
+    if not policy.is_reviewed(check_in.note) or check_in.rivals:
+        return note_text(_, check_in)
+    unreadable = _("The video can't be read.")
+    texts = {
+        None: _("Not clearly this student."),
+        Problem.BROKEN: unreadable,
+        Problem.CRASHED: unreadable,
+        Problem.NO_FACE: _("No face in the video."),
+        Problem.TWO_FACES: _("Two faces in the video."),
+        Problem.CUT: _("The face left the picture."),
+        Problem.DARK: _("The video is too dark."),
+        Problem.COVERED: _("Something covers the face."),
+        Problem.NOT_SEEN: _("The motions were not seen."),
+        Problem.FLAT: _("It may be a photograph."),
+    }
+    return texts[policy.problem_in(check_in.note)]
 
 
 def _name(check_in: CheckIn) -> str:

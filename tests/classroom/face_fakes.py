@@ -29,7 +29,11 @@ FRAME = jpeg("navy")
 
 
 class FakeEngine:
-    """An engine for notes whose content is the result: a percentage, or a problem's name, then anything."""
+    """An engine for notes whose content is the result, then "|" and anything.
+
+    The result is a percentage, "alike" (a match, but a classmate is as near), or a problem's name, with the motions
+    that were seen after a colon.
+    """
 
     name = "local"
     keeps_templates = True
@@ -38,6 +42,7 @@ class FakeEngine:
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.examined: list[tuple[bytes, tuple[Motion, ...], bytes]] = []
+        self.others: list[list[bytes]] = []  # of each note
         self.templates = 0
         self.is_closed = False
 
@@ -48,15 +53,21 @@ class FakeEngine:
         self.templates += 1
         return b"template of " + photo
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         """Return the result in the note, after the test lets it go on."""
         while not self.goes_on.is_set():  # noqa: ASYNC110  # the test's thread sets it
             await asyncio.sleep(0.01)
         self.examined.append((note, tuple(motions), template))
-        word = note.decode().partition("|")[0]
+        self.others.append(list(others))
+        word, _colon, seen = note.decode().partition("|")[0].partition(":")
         if word.isdecimal():
             return Examined(percent=float(word), distance=0.5, frame=FRAME)
-        return Examined(Problem(word))
+        if word == "alike":
+            return Examined(percent=90.0, distance=0.4, frame=FRAME, nearest=False)
+        frame = FRAME if word in ("not seen", "flat") else b""
+        return Examined(Problem(word), frame=frame, seen=tuple(map(Motion, seen.split())))
 
     async def close(self) -> None:
         """Record that it was closed."""

@@ -119,9 +119,13 @@ async def classroom(
     engine: FaceEngine | None = None,
     photos: Photos | None = None,
     reports: HealthReports | None = None,
+    face_decides: bool = True,
     **changes: Any,
 ) -> AsyncIterator[str]:
-    """Run the classroom against a Telegram; without further settings no faces are checked."""
+    """Run the classroom against a Telegram; without further settings no faces are checked.
+
+    ``face_decides``: whether a match marks by itself, whatever the product says of its engine.
+    """
     changes = {"face_engine": "none"} | changes
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
@@ -134,7 +138,8 @@ async def classroom(
         **changes,
     )
     reports = reports or HealthReports()
-    serving = asyncio.create_task(serve(settings, clock, reports, intervals=FAST, engine=engine, photos=photos))
+    fakes: dict[str, Any] = {"engine": engine, "photos": photos, "face_decides": face_decides}
+    serving = asyncio.create_task(serve(settings, clock, reports, intervals=FAST, **fakes))
     try:
         yield telegram_url
     finally:
@@ -156,7 +161,7 @@ class Run:
     def starts(self, **changes: Any) -> None:
         """Start or restart it; ``changes`` are settings for this start only."""
         self.stops()
-        serving = classroom(self.folder, self._url, self._clock, **self._settings, **changes)
+        serving = classroom(self.folder, self._url, self._clock, **(self._settings | changes))
         self._stack.enter_context(in_thread(serving))
 
     def stops(self) -> None:

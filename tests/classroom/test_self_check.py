@@ -1,4 +1,4 @@
-"""``--check``: the classroom's database and its key."""
+"""``--check``: the classroom's database, its key, and ID photos."""
 
 import asyncio
 import sqlite3
@@ -10,13 +10,15 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from classroom.database import open_database
+from classroom.faces import FaceRefused, FaceUnavailable
 from classroom.store import Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from core.settings import Settings
-from self_check import FAILED, OK, WARNING
+from self_check import FAILED, OK, WARNING, Result
 from self_check.data import check_classroom, check_classroom_key
+from self_check.faces import NAMED, check_faces
 from self_check.run import check
 from tests.classroom.running import KEY
 
@@ -98,3 +100,87 @@ def test_keys(settings: Settings, used: Path) -> None:
     assert not key_file.exists()
     given = settings.model_copy(update={"encryption_key": SecretStr(KEY)})
     assert both(given) == [OK, OK]
+
+
+class FakeChecker:
+    """An engine for photos whose content is what is wrong with them, or "fine"."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def check_photo(self, photo: bytes) -> str | None:
+        """Return what is wrong."""
+        word = photo.decode()
+        if word == "crash":
+            raise FaceUnavailable("a face worker died")
+        if word == "none":
+            raise FaceRefused("the face engine is not installed (cv2)")
+        if word == "slow":
+            await asyncio.Event().wait()
+        return None if word == "fine" else word
+
+    async def close(self) -> None:
+        """Record that it was closed."""
+        self.is_closed = True
+
+
+class TestPhotos:
+    """ID photos are tried, and those that will not work are named."""
+
+    @pytest.fixture
+    def photos(self, settings: Settings) -> Path:
+        """Return the folder of the photos of four students; a fifth one's face is not to be checked."""
+        folder, rosters = settings.data_dir / "photos", settings.data_dir / "rosters"
+        folder.mkdir(parents=True)
+        rosters.mkdir()
+        lines = [f"CS-1,Algebra,S{number},{'no' if number == 5 else ''}" for number in range(1, 6)]
+        text = "\n".join(["batch,subject,student_id,face_allowed", *lines])
+        (rosters / "students.csv").write_text(text, encoding="utf-8")
+        return folder
+
+    def put(self, folder: Path, **photos: str) -> None:
+        """Write photos."""
+        for student, content in photos.items():
+            (folder / f"{student}.jpg").write_text(content)
+
+    def test_named(self, settings: Settings, photos: Path) -> None:
+        """Each photo that will not work is named by student ID with its reason; who is not allowed is not tried."""
+        self.put(photos, S1="fine", S2="two faces", S3="crash", S5="no face")
+        checker = FakeChecker()
+        found = check_faces(settings, checker)
+        assert (found.subject, found.state) == ("faces", WARNING)
+        assert found.detail.splitlines() == [
+            f"local; 3 of 4 students have a photo in {photos}; will not work: 2",
+            "S2: more than one face",
+            "S3: a face worker died",
+        ]
+        assert checker.is_closed
+
+    def test_fine(self, settings: Settings, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Photos that all work are ok; with many the progress is shown."""
+        rows = "\n".join(f"CS-1,Algebra,T{number},yes" for number in range(100))
+        text = f"batch,subject,student_id,face_allowed\n{rows}"
+        (settings.data_dir / "rosters" / "students.csv").write_text(text, encoding="utf-8")
+        self.put(photos, **{f"T{number}": "fine" for number in range(100)})
+        assert check_faces(settings, FakeChecker()).state == OK
+        assert capsys.readouterr().err == "ID photos: 50 of 100\nID photos: 100 of 100\n"
+
+    @pytest.mark.parametrize("engine", ["local", "rekognition"])
+    def test_many(self, settings: Settings, photos: Path, engine: str) -> None:
+        """With an LMS all photos in the folder are tried; only so many are named."""
+        changes = {"base_url": "https://lms/api/v1", "face_engine": engine}
+        self.put(photos, **{f"T{number:02}": "blurred" for number in range(NAMED + 3)})
+        found = check_faces(settings.model_copy(update=changes), FakeChecker()).detail.splitlines()
+        assert (len(found), found[1], found[-1]) == (NAMED + 2, "T00: the face is not sharp", "and 3 more")
+
+    def test_time_limit(self, settings: Settings, photos: Path) -> None:
+        """After the time limit the result says how many were tried."""
+        self.put(photos, S1="fine", S2="slow", S3="fine", S4="fine")
+        found = check_faces(settings, FakeChecker(), within=0.2)
+        assert found.state == WARNING
+        assert "only 3 were tried within 0 s" in found.detail
+
+    def test_no_engine(self, settings: Settings, photos: Path) -> None:
+        """Without the engine's packages nothing is tried, and the check fails."""
+        self.put(photos, S1="none")
+        assert check_faces(settings, FakeChecker()) == Result("faces", FAILED, "the face engine is not installed (cv2)")

@@ -213,6 +213,7 @@ class TestWrongValues:
             ("INVITATION_DAYS", "0", "1 to 365"),
             ("INVITATION_DAYS", "366", "1 to 365"),
             ("INVITATION_DAYS", "1.5", "1 to 365"),
+            ("FACE_COMPARE_CLASS", "some", "1 (with FACE_ENGINE=local) or 0"),
             ("SINGLE_USER", "maybe", "with KBTU_USERNAME and KBTU_PASSWORD) or 0"),
             ("OPERATOR_CONTACT", "x" * 201, "up to 200 characters"),
             ("HEALTH_PORT", "0", "1 to 65535"),

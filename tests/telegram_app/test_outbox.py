@@ -35,18 +35,12 @@ class Post:
         self.database = database or Database(":memory:", [SCHEMA])
         self.queue = Outgoing(self.database, "marker")
         self.lost: list[int] = []
-        self.sent: list[str] = []
         self.missing: set[str] = set()
-        self.outbox = Outbox(
-            self.bot.as_bot, self.database, "marker", self._lose, clock, make_file=self._make, on_sent=self._on_sent
-        )
+        self.outbox = Outbox(self.bot.as_bot, self.database, "marker", self._lose, clock, make_file=self._make)
 
     async def _make(self, reference: str) -> tuple[str, bytes] | None:
         name = reference.removeprefix(SHIPPED)
         return (name, name.encode()) if name not in self.missing else None
-
-    async def _on_sent(self, reference: str) -> None:
-        self.sent.append(reference)
 
     async def _lose(self, person: int) -> None:
         self.lost.append(person)
@@ -354,15 +348,6 @@ class TestShipped:
         """If there is no message to edit, the picture is sent with the text."""
         await post.put(replace(self.ASK, action="edit"))
         assert [(m.text, m.photo) for m in post.bot.chats[AIDA]] == [("how", b"how.png")]
-
-    async def test_on_sent(self, post: Post) -> None:
-        """``on_sent`` is called for a file that is not shipped after Telegram has received it."""
-        post.bot.refuse(NetworkError("down"))
-        await post.outbox.put(replace(self.ASK, file="once.jpg"))
-        await asyncio.sleep(0.5)
-        assert post.sent == []
-        await post.quiet()
-        assert post.sent == ["once.jpg"]
 
 
 class TestQuiet:

@@ -53,7 +53,8 @@ class CheckInScenario:
     """Check-ins to sessions of one batch, and the notified marks."""
 
     def __init__(self, classroom: Classroom, store: FailingStore, clock: SetClock) -> None:
-        self.clock, self.store = clock, store
+        self.classroom, self.clock, self.store = classroom, clock, store
+        self.refused: set[str] = set()  # students whose faces the roster of the first batch does not allow
         self.notified: list[tuple[str, Mark]] = []
         self.check_ins = CheckIns(classroom, self._on_mark)
 
@@ -89,7 +90,8 @@ class CheckInScenario:
         )
         sheets = []
         for batch, ids in batches.items():
-            roster = tuple(Enrolled(each, f"Student {each}", batch) for each in ids)
+            refused = self.refused if batch == "CS-1" else set()
+            roster = tuple(Enrolled(each, f"Student {each}", batch, face_allowed=each not in refused) for each in ids)
             sheets.append(Sheet(session.id, "Main", batch, session.subject, session.date, TEACHER, roster))
         assert await self.store.create_session(session, sheets, code, session.closes_at)
         return session
@@ -126,7 +128,7 @@ class FaceScenario(CheckInScenario):
     def __init__(self, classroom: Classroom, store: FailingStore, clock: SetClock) -> None:
         super().__init__(classroom, store, clock)
         self.steps = FaceSteps(classroom, self.check_ins)
-        self.results = FaceResults(classroom, self.check_ins)
+        self.results = FaceResults(classroom, self.check_ins, decides=True)
         self._notes = 0
 
     async def comes(self) -> Session:
@@ -135,6 +137,17 @@ class FaceScenario(CheckInScenario):
         await self.enters()
         assert (await self.shares()).kind is AnswerKind.CONSENT
         return session
+
+    async def comes_again(self) -> Session:
+        """Open another session, and be asked for consent there."""
+        session = await self.opens(2, code="555555")
+        await self.enters(code="555555")
+        assert (await self.shares()).kind is AnswerKind.CONSENT
+        return session
+
+    def compares_class(self) -> None:
+        """Set FACE_COMPARE_CLASS."""
+        self.classroom.settings = self.classroom.settings.model_copy(update={"face_compare_class": True})
 
     async def agrees(self, session: Session) -> Answer:
         """Agree to the face check."""

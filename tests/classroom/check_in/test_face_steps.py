@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from classroom.check_in.answers import AnswerKind
+from classroom.check_in.face_results import FaceResults
 from classroom.check_in.face_steps import seconds_left
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
@@ -67,7 +68,7 @@ class TestConsent:
 
     @pytest.mark.parametrize(
         ("given", "wording", "answer"),
-        [(True, 1, AnswerKind.CHALLENGE), (True, 2, AnswerKind.CONSENT), (False, 1, AnswerKind.CONSENT)],
+        [(True, 3, AnswerKind.CHALLENGE), (True, 1, AnswerKind.CONSENT), (False, 3, AnswerKind.CONSENT)],
     )
     async def test_from_before(self, scenario: FaceScenario, given: bool, wording: int, answer: AnswerKind) -> None:
         """A consent to the current text is kept; after another text, or a refusal, it is asked again."""
@@ -75,6 +76,36 @@ class TestConsent:
         await scenario.store.set_consent(Consent(STUDENT, given, OPENED, wording))
         await scenario.enters()
         assert (await scenario.shares()).kind is answer
+
+    @pytest.mark.parametrize("with_class", [False, True])
+    async def test_with_the_class(self, scenario: FaceScenario, with_class: bool) -> None:
+        """The comparison with the class is consented to by its own button, and only where it is set up."""
+        session = await scenario.comes()
+        await scenario.steps.agree(STUDENT, session.id, with_class=True)
+        consent = await scenario.store.consent(STUDENT)
+        assert consent is not None
+        assert (consent.given, consent.with_class) == (True, False)
+        scenario.compares_class()
+        await scenario.store.set_consent(Consent(STUDENT, False, OPENED))
+        second = await scenario.comes_again()
+        await scenario.steps.agree(STUDENT, second.id, with_class=with_class)
+        consent = await scenario.store.consent(STUDENT)
+        assert consent is not None
+        assert (consent.wording, consent.with_class) == (faces.wording("local", compares_class=True), with_class)
+
+    @pytest.mark.parametrize("batches", [1, 2])
+    async def test_not_allowed(self, scenario: FaceScenario, batches: int) -> None:
+        """Whose roster does not allow a face, of one batch of two, too, is never asked: the teacher confirms."""
+        scenario.refused = {"S001"}
+        session = await (scenario.opens() if batches == 1 else scenario.opens_two(3, 3))
+        await scenario.enters()
+        answer = await scenario.shares()
+        found = await scenario.found(session)
+        assert (answer.kind, answer.is_new) == (AnswerKind.WAITING, True)
+        assert (found.step, found.note, found.face) == (CheckInStep.CONFIRM, faces.NO_FACE, None)
+        assert (await scenario.agrees(session)).kind is AnswerKind.WAITING
+        await scenario.enters("S002", person=2002)
+        assert (await scenario.shares(person=2002)).kind is AnswerKind.CONSENT
 
     async def test_just_outside(self, scenario: FaceScenario) -> None:
         """Just outside the teacher decides; once inside, the face check begins."""
@@ -296,7 +327,7 @@ class TestDecisions:
             (FaceVerdict.MATCH, CheckInStep.DONE, ""),
             (FaceVerdict.GREY, CheckInStep.REVIEW, faces.FACE),
             (FaceVerdict.RETRY, CheckInStep.FACE, ""),
-            (FaceVerdict.FAILED, CheckInStep.REJECTED, faces.FACE),
+            (FaceVerdict.FAILED, CheckInStep.REVIEW, faces.FACE),
         ],
     )
     async def test_each(
@@ -315,6 +346,33 @@ class TestDecisions:
         assert await scenario.results.apply_verdict(checking, MATCH, FaceVerdict.MATCH) is None
         assert await scenario.found(session) == found
         assert [student for student, _mark in scenario.notified] == (["S001"] if verdict is FaceVerdict.MATCH else [])
+
+    @pytest.mark.parametrize("problem", list(Problem))
+    async def test_the_challenge_failed(
+        self, scenario: FaceScenario, session: Session, checking: CheckIn, problem: Problem
+    ) -> None:
+        """After the last try the teacher decides, and the store has why; the teacher's acceptance keeps the time."""
+        await scenario.results.apply_verdict(checking, Examined(problem), FaceVerdict.FAILED)
+        found = await scenario.found(session)
+        assert (found.step, faces.problem_in(found.note)) == (CheckInStep.REVIEW, problem)
+        assert faces.is_reviewed(found.note)
+        assert await scenario.marks(session) == {}
+        scenario.clock.seconds = 500
+        await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
+
+    async def test_a_match_that_does_not_decide(
+        self, scenario: FaceScenario, session: Session, checking: CheckIn
+    ) -> None:
+        """Where a match does not mark by itself it waits for the teacher, as clearly this student; nobody is marked."""
+        results = FaceResults(scenario.classroom, scenario.check_ins, decides=False)
+        await results.apply_verdict(checking, MATCH, FaceVerdict.MATCH)
+        found = await scenario.found(session)
+        assert (found.step, found.note, found.updated_at) == (CheckInStep.CONFIRM, faces.CLEAR, OPENED + 10 * SECOND)
+        assert await scenario.marks(session) == {}
+        scenario.clock.seconds = 500
+        await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
 
     async def test_retry(self, scenario: FaceScenario, session: Session, checking: CheckIn) -> None:
         """A retry has a new challenge from now, counts the try, and drops the old note."""

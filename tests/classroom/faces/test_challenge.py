@@ -55,14 +55,14 @@ def test_done(shifts: Sequence[tuple[float, float]], asked: list[Motion]) -> Non
 def test_not_done(shifts: Sequence[tuple[float, float]]) -> None:
     """Another order, a missing or extra motion, or too small motions: not followed."""
     asked = [Motion.LEFT, Motion.UP]
-    assert challenge.problem(followed(moments(*shifts)), asked) is Problem.NOT_FOLLOWED
+    assert challenge.problem(followed(moments(*shifts)), asked) is Problem.NOT_SEEN
 
 
 def test_flat() -> None:
     """A moved object without relief is flat; an object at rest has not followed."""
     still = moments((0.0, 0.0), (0.01, 0.0))
     moved = moments((0.0, 0.0), (0.01, 0.0), smooth=0.2)
-    assert challenge.problem(followed(still), [Motion.LEFT, Motion.UP]) is Problem.NOT_FOLLOWED
+    assert challenge.problem(followed(still), [Motion.LEFT, Motion.UP]) is Problem.NOT_SEEN
     assert challenge.problem(followed(moved), [Motion.LEFT, Motion.UP]) is Problem.FLAT
 
 

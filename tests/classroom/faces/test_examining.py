@@ -36,7 +36,7 @@ def test_followed(asked: tuple[str, str]) -> None:
     swapped = {"left": "right", "right": "left", "up": "up"}
     for other in CHALLENGES:
         if other not in (asked, tuple(swapped[word] for word in asked)):
-            assert challenge.problem(seen, motions(*other)) is Problem.NOT_FOLLOWED
+            assert challenge.problem(seen, motions(*other)) is Problem.NOT_SEEN
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_recorded_otherwise(look: Look) -> None:
 def test_photograph(surface: Surface) -> None:
     """A photograph that is turned as asked, flat or bent, is refused."""
     note = recorded(ADMIRAL, ("left", "up"), surface=surface, degrees=35)
-    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_SEEN)
 
 
 def test_photograph_that_is_moved() -> None:
     """A photograph that is only moved and rotated is refused."""
     note = encoded([np.roll(portrait_square(), (at % 20, -at % 30), (0, 1)) for at in range(90)])
-    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_SEEN)
 
 
 def portrait_square() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":

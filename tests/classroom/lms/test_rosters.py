@@ -261,3 +261,41 @@ class TestBounds:
         with (tmp_path / "large.csv").open("wb") as file:
             file.truncate(tables.LARGEST_FILE + 1)
         assert [each.text() for each in read(tmp_path).mistakes] == ["large.csv: the file is too large"]
+
+
+class TestFaceAllowed:
+    """The column face_allowed, for minors without a guardian's consent."""
+
+    def rosters(self, folder: Path, header: str, *values: str) -> Rosters:
+        """Read a roster of one batch, with a value of the column for each student."""
+        lines = [
+            f"batch,subject,student_id,{header}",
+            *(f"A-1,Algebra,S{at},{value}" for at, value in enumerate(values)),
+        ]
+        (folder / "students.csv").write_text("\n".join(lines), encoding="utf-8")
+        return read(folder)
+
+    @pytest.mark.parametrize("header", ["face_allowed", "Face allowed", "Согласие на лицо", "Бет рұқсат"])
+    def test_values(self, tmp_path: Path, header: str) -> None:
+        """Yes and no are understood in three languages; an empty cell allows."""
+        values = ("no", "NO", "нет", "Жоқ", "0", "false", "yes", "Да", "иә", "1", "TRUE", "")
+        roster = self.rosters(tmp_path, header, *values).roster(ALGEBRA)
+        assert [each.face_allowed for each in roster] == [False] * 6 + [True] * 6
+
+    def test_without_the_column(self, tmp_path: Path) -> None:
+        """Without the column every face may be checked."""
+        roster = self.rosters(tmp_path, "remark", "no", "no").roster(ALGEBRA)
+        assert [each.face_allowed for each in roster] == [True, True]
+
+    def test_unreadable(self, tmp_path: Path) -> None:
+        """A value that is neither yes nor no is an error with its line and column: it is never guessed."""
+        rosters = self.rosters(tmp_path, "face_allowed", "no", "perhaps")
+        assert refusal(rosters, ALGEBRA).endswith(
+            "students.csv, line 3: 'perhaps' in the column face_allowed is neither yes nor no"
+        )
+
+    def test_two_lines(self, tmp_path: Path) -> None:
+        """Of two lines of one student a "no" counts."""
+        (tmp_path / "more.csv").write_text("batch,subject,student_id,face_allowed\nA-1,Algebra,s0,no\n")
+        roster = self.rosters(tmp_path, "face_allowed", "yes", "").roster(ALGEBRA)
+        assert [each.face_allowed for each in roster] == [False, True]

@@ -135,10 +135,10 @@ class TestMessages:
         ]
 
     def test_failures_of_faces(self) -> None:
-        """Check-ins without a matched face are listed with the reason."""
+        """Check-ins without a matched face are listed, without what could shame a student in a file."""
         found = SessionOverview(
             a_session(),
-            [a_sheet(["A", "B", "C", "D", "E", "F", "G"], {})],
+            [a_sheet(["A", "B", "C", "D", "E", "F", "G", "H", "I"], {})],
             [
                 CheckIn("", "S000", 1, CheckInStep.FACE, BEGIN, "", 3),
                 CheckIn("", "S001", 2, CheckInStep.CHECKING, BEGIN, "", 3),
@@ -147,6 +147,8 @@ class TestMessages:
                 CheckIn("", "S004", 5, CheckInStep.CONFIRM, BEGIN, faces.NO_FACE, 3),
                 CheckIn("", "S005", 6, CheckInStep.CONFIRM, BEGIN, faces.NO_PHOTO, 3),
                 CheckIn("", "S006", 7, CheckInStep.REJECTED, BEGIN, faces.TECHNICAL, 3),
+                CheckIn("", "S007", 8, CheckInStep.REVIEW, BEGIN, f"{faces.FACE}: {faces.Problem.FLAT}", 3),
+                CheckIn("", "S008", 9, CheckInStep.CONFIRM, BEGIN, faces.CLEAR, 3),
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
@@ -154,10 +156,12 @@ class TestMessages:
             "- A: no video of the face",
             "- B: being checked",
             "- C: the face match is unclear",
-            "- D: face not matched",
+            "- D: not accepted",
             "- E: without a face check (3 m)",
-            "- F: no usable ID photo (3 m)",
+            "- F: without a face check (3 m)",
             "- G: not accepted",
+            "- H: the face match is unclear",
+            "- I: clearly this student (3 m)",
         ]
 
     def test_manual_marks_and_lms(self) -> None:

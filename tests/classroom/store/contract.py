@@ -137,6 +137,18 @@ async def check_version_3(store: Store) -> None:
     assert {each.reopened_at for each in await store.sessions_of(7, 10)} == {None}
 
 
+async def check_version_4(store: Store) -> None:
+    """Check what a migrated store has of the fixtures of version 4: a consent to an older text, a roster of two."""
+    (sheet,) = await store.sheets("a" * 12)
+    assert [(each.student_id, each.face_allowed) for each in sheet.roster] == [("S-1", True), ("S-2", True)]
+    assert await store.consent(2001) == Consent(2001, True, after(15), 1, with_class=False)
+    check_in = await store.check_in("a" * 12, "S-1")
+    assert check_in is not None
+    assert (check_in.step, check_in.note) == (CheckInStep.REVIEW, "face")
+    await store.set_consent(Consent(2001, True, after(20), 5, with_class=True))
+    assert await store.consent(2001) == Consent(2001, True, after(20), 5, with_class=True)
+
+
 class StoreContract:
     """The tests; each store's test module has a fixture ``store``, open and empty."""
 
@@ -699,6 +711,8 @@ class StoreContract:
         await store.set_consent(Consent(2002, True, after(1)))
         await store.set_consent(Consent(2001, False, after(2), wording=3))
         assert await store.consent(2001) == Consent(2001, False, after(2), wording=3)
+        await store.set_consent(Consent(2001, True, after(3), wording=5, with_class=True))
+        assert await store.consent(2001) == Consent(2001, True, after(3), wording=5, with_class=True)
         assert await store.consent(2002) == Consent(2002, True, after(1))
 
     async def test_template(self, store: Store) -> None:
@@ -712,6 +726,29 @@ class StoreContract:
         await store.remove_template("S-2")
         await store.remove_template("S-1")
         assert await store.template("s-1") is None
+
+    async def test_templates_of_the_class(self, store: Store) -> None:
+        """Only classmates' templates are returned: of those who agreed to the comparison, in the text of today.
+
+        Whom a roster does not allow is left out, and so is the student; an ID may be spelled otherwise there.
+        """
+        one, two = sheets_of(a_session(), 4)
+        refused = [replace(each, face_allowed=each.student_id != "CS-2-b02") for each in two.roster]
+        two = replace(two, roster=(*refused, Enrolled("cs-1-B03", "Student", "CS-2", face_allowed=False)))
+        assert await store.create_session(a_session(), [one, two], CODE, after(120))
+        others = {"CS-9-b00": True, "CS-1-b00": True, "CS-1-b01": False, "CS-1-b02": True, "CS-1-b03": True}
+        others |= {"cs-2-B00": True, "CS-2-b01": True, "CS-2-b02": True, "CS-2-b03": True}
+        for number, (student_id, agreed) in enumerate(others.items()):
+            await store.bind(Binding(2000 + number, student_id, NOW))
+            wording = 4 if student_id == "CS-2-b01" else 5
+            await store.set_consent(Consent(2000 + number, student_id != "CS-2-b03", NOW, wording, with_class=agreed))
+            await store.save_template(Template(student_id, "local", "t", student_id.encode(), NOW))
+        found = await store.templates_of_class("a" * 12, "cs-1-b00", 5)
+        assert [each.student_id for each in found] == ["CS-1-b02", "cs-2-B00"]
+        await store.remove_template("CS-1-b02")
+        await store.forget_student(2005)
+        assert await store.templates_of_class("a" * 12, "cs-1-b00", 5) == []
+        assert await store.templates_of_class("b" * 12, "cs-1-b00", 5) == []
 
     async def test_end_of_term(self, store: Store) -> None:
         """Templates and consents from before the term's end are deleted, and their IDs returned; newer ones stay."""

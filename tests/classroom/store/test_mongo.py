@@ -41,6 +41,7 @@ from tests.classroom.store.contract import (
     after,
     check_version_2,
     check_version_3,
+    check_version_4,
     mark,
     opened,
     sheets_of,
@@ -253,6 +254,17 @@ async def test_version_3(mongo_uri: str, database: str, documents: AsyncDatabase
     store = MongoStore(mongo_uri, database, Cipher(KEY))
     await store.open()
     await check_version_3(store)
+    await store.close()
+
+
+async def test_version_4(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
+    """Documents of version 4 are migrated as a SQLite file of that version is."""
+    fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v4.json").read_text(encoding="utf-8"))
+    for name, kept in fixture.items():
+        await documents[name].insert_many(kept)
+    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    await store.open()
+    await check_version_4(store)
     await store.close()
 
 

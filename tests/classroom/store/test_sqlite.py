@@ -14,14 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from classroom.domain.sessions import Binding, CheckInStep, FaceCheck, Sheet
+from classroom.domain.sessions import Binding, CheckInStep, FaceCheck, Sheet, Template
 from classroom.health_report import health_part
 from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests import children
-from tests.classroom.store.contract import TEACHER, StoreContract, after, check_version_2, check_version_3, opened
+from tests.classroom.store.contract import (
+    TEACHER,
+    StoreContract,
+    after,
+    check_version_2,
+    check_version_3,
+    check_version_4,
+    opened,
+)
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
@@ -184,11 +192,11 @@ async def test_version_3(tmp_path: Path) -> None:
     assert columns(file) == columns(tmp_path / "new.sqlite3")
 
 
-async def test_version_4(tmp_path: Path) -> None:
+async def test_version_4_with_deletions(tmp_path: Path) -> None:
     """Hashes of an older version get the key; IDs whose data were deleted are no longer readable, but still taken."""
     file = tmp_path / "store.sqlite3"
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v4.sql").read_text(encoding="utf-8"))
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v4_deleted.sql").read_text(encoding="utf-8"))
     for _ in range(2):  # a second start changes nothing
         store = SqliteStore(file, Cipher(KEY))
         await store.open()
@@ -209,6 +217,22 @@ async def test_version_4(tmp_path: Path) -> None:
     assert await store.unbind("cs-1-B00", 7, after(60), "came back")
     assert await store.bind(Binding(2001, "CS-1-b00", after(61)))
     await store.close()
+
+
+async def test_version_4(tmp_path: Path) -> None:
+    """A store without the consent to the comparison, and without what rosters allow, is migrated: nothing changes."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v4.sql").read_text(encoding="utf-8"))
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    await check_version_4(store)
+    assert await store.template("S-1") == Template("S-1", "local", "tag", b"sealed", after(40))
+    await store.close()
+    new = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
+    await new.open()
+    await new.close()
+    assert columns(file) == columns(tmp_path / "new.sqlite3")
 
 
 def columns(file: Path) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.classroom.face_fakes import Recording
 from tests.classroom.running import STUDENTS, RunningClock, Teacher, rosters
-from tests.classroom.student.test_face_check import ROSTER, Run
+from tests.classroom.student.test_face_check import ROSTER, Run, unclear
 from tests.e2e.people import Telegram, eventually, labels
 
 pytestmark = pytest.mark.integration
@@ -50,8 +50,8 @@ class Scene:
     def unclear(self, number: int = 2001, student_id: str = "S001") -> Recording:
         """Return a student whose pictures the teacher has to compare."""
         student = self.challenged(number, student_id)
-        student.records("67")
-        student.sees("Your teacher has to look")
+        unclear(student)
+        self.teacher.taps("Look at Them (1)")
         self.teacher.sees("Similarity: 67 %.")
         return student
 
@@ -200,7 +200,7 @@ class TestAnotherEngine:
         scene.teacher.taps("Accept")
         unclear.sees("Attendance marked")
         scene.no_pictures()
-        assert len(scene.run.engine.examined) == 1
+        assert len(scene.run.engine.examined) == 2
 
     def test_none_keeps_promises(self, scene: Scene) -> None:
         """Without an engine /delete_me and the end of the term still delete face data."""
@@ -306,6 +306,7 @@ class TestInBetween:
         student.sees("could not match your face")
         student.records("67")
         student.sees("Your teacher has to look")
+        scene.teacher.taps("Look at Them (1)")
         scene.teacher.sees("Similarity: 67 %.")
         scene.teacher.taps("Accept")
         student.sees("Attendance marked")

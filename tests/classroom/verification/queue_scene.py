@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
+from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal, wording
 from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Enrolled, FaceCheck, Place, Session, Sheet
 from classroom.domain.video_notes import Download, Unusable
 from classroom.faces.person_keys import PersonKeys
@@ -21,6 +21,7 @@ from classroom.verification.queue import Verification
 from core.encryption import Cipher
 from tests.classroom.running import KEY
 
+WORDING = wording("local", compares_class=False)
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 MATCH = Examined(distance=0.318, percent=84.1, seconds={"decode": 0.05, "detect": 0.1})
 QUICK = QueueSettings(first_pause=0.001, longest_pause=0.01)
@@ -126,6 +127,7 @@ class FakeEngine(Troubles):
         self.found: dict[bytes, Examined] = {}
         self.seen: list[tuple[bytes, tuple[Motion, ...], bytes]] = []
         self.made: list[bytes] = []
+        self.others: list[list[bytes]] = []
 
     async def template(self, photo: bytes) -> bytes:
         """Make a template."""
@@ -134,8 +136,11 @@ class FakeEngine(Troubles):
         await self.template_gate.through()
         return b"template of " + photo
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         """Examine a note."""
+        self.others.append(list(others))
         self.seen.append((note, tuple(motions), template))
         await self.gate.through()
         self.call(note.decode())
@@ -237,7 +242,7 @@ class Scene:
             sent_at=OPENED + timedelta(seconds=number if at is None else at),
         )
         check_in = CheckIn(self.session.id, student_id, 2000 + number, CheckInStep.CHECKING, OPENED, face=face)
-        await self.store.set_consent(Consent(check_in.telegram_id, given=True, at=OPENED))
+        await self.store.set_consent(Consent(check_in.telegram_id, given=True, at=OPENED, wording=WORDING))
         if await self.store.begin_check_in(check_in) != check_in:
             assert await self.store.move_check_in(check_in, {CheckInStep.FACE, CheckInStep.DONE, CheckInStep.CONFIRM})
         return check_in

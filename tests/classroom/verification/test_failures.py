@@ -29,7 +29,7 @@ class TestTroubles:
         """A failing download is retried while others go on; it costs no try."""
         queue = scene.verification()
         scene.notes.fail("note 1", NoteUnavailable("time out"), times=5)
-        scene.engine.found[b"note 1"] = replace(MATCH, problem=Problem.NOT_FOLLOWED)
+        scene.engine.found[b"note 1"] = replace(MATCH, problem=Problem.NOT_SEEN)
         queue.start()
         for number in (1, 2, 3):
             queue.submit(await scene.sends(number))
@@ -193,7 +193,7 @@ class TestTroubles:
     async def test_no_consent_to_this_engine(self, scene: Scene) -> None:
         """Without consent to the current text a note is not even downloaded."""
         queue = scene.verification()
-        for number, consent in ((1, Consent(2001, True, OPENED, wording=2)), (2, Consent(2002, False, OPENED))):
+        for number, consent in ((1, Consent(2001, True, OPENED, wording=1)), (2, Consent(2002, False, OPENED))):
             await scene.sends(number)
             await scene.store.set_consent(consent)
         queue.start()

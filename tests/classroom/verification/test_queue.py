@@ -173,9 +173,10 @@ class TestOutcomes:
         ("examined", "failed", "word"),
         [
             (replace(MATCH, percent=70.0), 0, "match"),
-            (replace(MATCH, percent=69.0), 0, "grey"),
-            (replace(MATCH, percent=40.0), 0, "retry"),
-            (replace(MATCH, percent=40.0), 1, "failed"),
+            (replace(MATCH, percent=69.0), 0, "retry"),
+            (replace(MATCH, percent=69.0), 1, "grey"),
+            (replace(MATCH, percent=40.0), 1, "grey"),
+            (replace(MATCH, percent=90.0, nearest=False), 0, "grey"),
             (Examined(problem=Problem.FLAT), 0, "retry"),
             (Examined(problem=Problem.BROKEN), 1, "failed"),
         ],

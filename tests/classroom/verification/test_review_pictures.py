@@ -1,6 +1,8 @@
 """Pictures for reviews, downloads of notes, and the picture of how to record one."""
 
+import base64
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,20 +62,26 @@ class TestSideBySide:
 
 
 class TestFiles:
-    async def test_sealed_until_sent(self, tmp_path: Path) -> None:
-        """On disk the picture is encrypted and readable only by the owner; after sending it is deleted."""
+    async def test_sealed_until_decided(self, tmp_path: Path) -> None:
+        """On disk the picture is encrypted and readable only by the owner; with the decision it is deleted."""
         files = ReviewFiles(tmp_path / "reviews", Cipher(KEY))
         files.write("one", jpeg("red"), 67.2)
         (file,) = (tmp_path / "reviews").iterdir()
         assert jpeg("red")[:20] not in file.read_bytes()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-        assert files.read("one") == (jpeg("red"), 67.2)
+        assert files.read("one") == (jpeg("red"), 67.2, True)
         make = files.or_else(files_in(tmp_path))
         assert await make(f"{REVIEW}one") == ("review.jpg", jpeg("red"))
-        await files.on_sent("report.csv")
-        await files.on_sent(f"{REVIEW}one")
+        files.remove("one")
         assert await make(f"{REVIEW}one") is None
         assert files.read("one") is None
+
+    def test_of_an_older_version(self, tmp_path: Path) -> None:
+        """A picture that an older version stored shows ID photo and video."""
+        files = ReviewFiles(tmp_path, Cipher(KEY))
+        content = {"percent": None, "jpeg": base64.b64encode(b"both").decode()}
+        (tmp_path / "one").write_text(Cipher(KEY).encrypt(json.dumps(content)))
+        assert files.read("one") == (b"both", None, True)
 
     def test_another_key(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """A picture encrypted with another key is skipped, and logged without its content."""
