@@ -224,7 +224,7 @@ def check_from_outside(installation: Installation) -> None:
     for process in processes:
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
         if Path(f"/proc/{process.pid}/ns/user").readlink() == own_users:
-            assert [int(status[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Amb")] == [0, 0, 0, 0], process
+            assert [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0, 0, 0, 0], process
             assert int(status["CapBnd"], 16) & ~ALLOWED == 0, process
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), process
     shown("no capability, no new privileges, system calls filtered")
