@@ -255,7 +255,8 @@ def load(missing: Callable[[dict[str, str]], list[str]] = lambda values: []) -> 
         mistakes += [_invalid(name, values) for name in invalid]
     mistakes += missing(values)
     if settings is None or mistakes:
-        raise SettingsError("\n".join(mistakes))  # without a cause: it contains the values, with secrets
+        mistakes += misspelt_in_environment()
+        raise SettingsError("\n".join(dict.fromkeys(mistakes)))  # without a cause: it contains the values, with secrets
     return settings
 
 
