@@ -115,10 +115,10 @@ async def serve(settings: Settings) -> None:
         log.warning("%s", faces_off)
         reports.add_permanent(faces_off)
         settings = settings.model_copy(update={"face_engine": "none"})
-    halves = [marker.serve(settings, clock, reports, machine)] if settings.telegram_bot_token is not None else []
-    if settings.teacher_bot_token is not None:
-        halves.append(classroom.serve(settings, clock, reports))
     async with health.serving(settings.health_port, reports.report):
+        halves = [marker.serve(settings, clock, reports, machine)] if settings.telegram_bot_token is not None else []
+        if settings.teacher_bot_token is not None:
+            halves.append(classroom.serve(settings, clock, reports))
         await run_side_by_side(halves, reports)
 
 

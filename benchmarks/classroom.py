@@ -70,7 +70,7 @@ def main() -> int:
         done = threading.Event()
         lags: list[dict[str, float]] = []
         watching = [
-            threading.Thread(target=_confirms, args=(telegram_url, done)),
+            threading.Thread(target=confirm_all, args=(telegram_url, done)),
             threading.Thread(target=_watches, args=(bot.port, costs, lags, done)),
         ]
         fault_run = lms_faults.FaultRun()
@@ -117,6 +117,12 @@ def _enrol(lms: httpx.Client, students: int, batches: int) -> list[str]:
 
 def _opened(teacher: Teacher, batches: list[str]) -> str:
     """Sign the teacher in and open a session with all batches; return its code."""
+    sign_in(teacher)
+    return teacher.opens(*batches)
+
+
+def sign_in(teacher: Teacher) -> None:
+    """Sign the teacher in to the LMS."""
     teacher.says("/start")
     teacher.sees("Share your phone number")
     teacher.sends(contact={"phone_number": teacher.phone})
@@ -125,10 +131,9 @@ def _opened(teacher: Teacher, batches: list[str]) -> str:
     teacher.sees("e-mail address")
     teacher.says(EMAIL)
     teacher.sees("Take attendance:")
-    return teacher.opens(*batches)
 
 
-def _confirms(telegram_url: str, done: threading.Event) -> None:
+def confirm_all(telegram_url: str, done: threading.Event) -> None:
     """Tap Confirm All and Try Again as the teacher until the end."""
     telegram = Telegram(telegram_url)
     while not done.wait(CONFIRM_EVERY):

@@ -13,6 +13,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ def main() -> int:
         )
         signed_in_after = time.monotonic() - begun
         costs = {"bot": Cost(bot.pid), "portal": Cost(portal_process.pid), "telegram": Cost(telegram_process.pid)}
-        _soak(arguments, portal, soak, list(numbers), costs)
+        open_lessons(arguments, portal, soak, list(numbers), costs)
         report, good = _report(arguments, telegram, portal, soak, costs, signed_in_after, bot.log())
         bot.stop()
         left = bot.browsers()
@@ -88,10 +89,15 @@ def main() -> int:
     return 0 if good and not left else 1
 
 
-def _soak(
-    arguments: argparse.Namespace, portal: Portal, soak: Soak, numbers: list[int], costs: dict[str, Cost]
+def open_lessons(
+    arguments: argparse.Namespace,
+    portal: Portal,
+    soak: Soak,
+    numbers: list[int],
+    costs: dict[str, Cost],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
-    """Open lessons at random times, and leave time to mark the last ones."""
+    """Open lessons at random times, and leave time to mark the last ones; calls ``meanwhile`` every few seconds."""
     chance = random.Random(arguments.seed)
     for cost in costs.values():
         cost.begin()
@@ -115,6 +121,7 @@ def _soak(
             soak.sessions.append(portal.http.get("/sessions").raise_for_status().json())
         for cost in costs.values():
             cost.sample(memory)
+        meanwhile()
         time.sleep(max(0.0, min(SAMPLE_EVERY, next_lesson - time.monotonic(), end - time.monotonic())))
     for cost in costs.values():
         cost.sample(memory=True)
@@ -132,13 +139,7 @@ def _report(
     expected = {(lesson, name) for lesson, (_, names) in soak.opened.items() for name in names}
     marks = portal.http.get("/marks").raise_for_status().json()
     marked = [(mark["lesson"], mark["username"]) for mark in marks]
-    told = [
-        (lesson, f"student_{call['params']['chat_id']}")
-        for call in telegram.get("/calls")
-        if call["method"].lower() == "sendmessage" and "Attendance Marked." in str(call["params"].get("text"))
-        for lesson, (subject, _) in soak.opened.items()
-        if f"\n{subject}\n" in call["params"]["text"]
-    ]
+    told = told_of(telegram, soak)
     opened_at = {event["lesson"]: event["monotonic"] for event in portal.events("opened")}
     delays = [mark["monotonic"] - opened_at[mark["lesson"]] for mark in marks]
     student_minutes = arguments.students * arguments.minutes
@@ -173,6 +174,19 @@ def _report(
         "",
     ]
     return "\n".join(lines), good
+
+
+def told_of(telegram: Telegram, soak: Soak) -> list[tuple[int, str]]:
+    """Return for each delivered message about a mark the lesson and the student."""
+    return [
+        (lesson, f"student_{call['params']['chat_id']}")
+        for call in telegram.get("/calls")
+        if call["method"].lower() == "sendmessage"
+        and call["status"] == 200
+        and "Attendance Marked." in str(call["params"].get("text"))
+        for lesson, (subject, _) in soak.opened.items()
+        if f"\n{subject}\n" in call["params"]["text"]
+    ]
 
 
 def _warnings(log: str) -> int:

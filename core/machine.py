@@ -78,13 +78,9 @@ class Machine:
         for name in self.free:
             self.free[name] -= count * amounts[name]
 
-    def fitting(self, amounts: Amounts) -> int:
-        """Return how many processes fit that take so much each."""
-        return min(self.room(amounts).fits.values())
-
     def room(self, monitor: Amounts) -> Room:
         """Return how many monitors fit that take so much each."""
-        too_small = {name: 0 for name, limit in _process_limits() if name in monitor and limit < monitor[name]}
+        too_small = {name: 0 for name, limit in _process_limits().items() if name in monitor and limit < monitor[name]}
         return Room({name: max(0, free // monitor[name]) for name, free in self.free.items()} | too_small)
 
 
@@ -93,8 +89,7 @@ def save_memory() -> str:
 
     Each thread's stack and each of malloc's arenas would reserve 8 and 64 MB, until no thread can be started.
     """
-    limits = dict(_process_limits())
-    if limits:
+    if limits := _process_limits():
         threading.stack_size(_SMALL_STACK)
         if sys.platform == "linux":
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
@@ -107,11 +102,10 @@ def save_memory() -> str:
     return ""
 
 
-def _process_limits() -> Iterator[tuple[str, int]]:
-    """Yield the limits on the memory of each single process, in bytes."""
-    for name, number in _OF_A_PROCESS.items():
-        if (limit := resource.getrlimit(number)[0]) != resource.RLIM_INFINITY:
-            yield name, limit
+def _process_limits() -> dict[str, int]:
+    """Return the limits on the memory of each single process, in bytes."""
+    limits = {name: resource.getrlimit(number)[0] for name, number in _OF_A_PROCESS.items()}
+    return {name: limit for name, limit in limits.items() if limit != resource.RLIM_INFINITY}
 
 
 def _free_memory(root: Path) -> int:

@@ -247,25 +247,11 @@ _SECRETS = [name.upper() for name, field in Settings.model_fields.items() if _is
 _NAMES = [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in _SECRETS] + ["ENV_FILE"]
 
 
-def load() -> Settings:
-    """Read and validate the settings.
+def load(missing: Callable[[dict[str, str]], list[str]] = lambda values: []) -> Settings:
+    """Read and validate the settings; ``missing`` returns a line for each that is needed besides.
 
     The lines of a SettingsError name each invalid setting, the value it got (unless it is a secret) and what is valid.
     """
-    return _load(lambda values: [])
-
-
-def load_for_bot() -> Settings:
-    """Read the settings and require those of the marker, the classroom, or both. Raises SettingsError."""
-    return _load(_missing_for_bot)
-
-
-def misspelt_in_environment() -> list[str]:
-    """Return a line for each variable that is probably meant as a setting. It may be another program's: no error."""
-    return environment.misspelt(environment.from_environment(), _NAMES)
-
-
-def _load(missing: Callable[[dict[str, str]], list[str]]) -> Settings:
     values = environment.given()
     # ENCRYPTION_KEY_FILE is a setting itself: the file may still have to be made
     mistakes = environment.add_secret_files(values, [name for name in _SECRETS if name != "ENCRYPTION_KEY"])
@@ -278,8 +264,19 @@ def _load(missing: Callable[[dict[str, str]], list[str]]) -> Settings:
         mistakes += [_invalid(name, values) for name in invalid]
     mistakes += missing(values)
     if settings is None or mistakes:
-        raise SettingsError("\n".join(mistakes))  # without a cause: it contains the values, with secrets
+        mistakes += misspelt_in_environment()
+        raise SettingsError("\n".join(dict.fromkeys(mistakes)))  # without a cause: it contains the values, with secrets
     return settings
+
+
+def load_for_bot() -> Settings:
+    """Read the settings and require those of the marker, the classroom, or both. Raises SettingsError."""
+    return load(_missing_for_bot)
+
+
+def misspelt_in_environment() -> list[str]:
+    """Return a line for each variable that is probably meant as a setting. It may be another program's: no error."""
+    return environment.misspelt(environment.from_environment(), _NAMES)
 
 
 _ON = ("1", "true", "yes", "on", "t", "y")  # what pydantic takes for a true value
@@ -288,11 +285,9 @@ _ON = ("1", "true", "yes", "on", "t", "y")  # what pydantic takes for a true val
 def _missing_for_bot(values: dict[str, str]) -> list[str]:
     """Return a line for each setting that the bots still need."""
     given = {name for name in Settings.model_fields if name.upper() in values or f"{name}_file".upper() in values}
-    lines = []
     is_single, compares_class = (values.get(name, "").lower() in _ON for name in ("SINGLE_USER", "FACE_COMPARE_CLASS"))
-    for name in ("telegram_bot_token", "kbtu_username", "kbtu_password") if is_single else ():
-        if name not in given:
-            lines.append(f"{_missing(name)}, since SINGLE_USER is on")
+    needed = {"telegram_bot_token", "kbtu_username", "kbtu_password"} if is_single else set()
+    lines = [f"{_missing(name)}, since SINGLE_USER is on" for name in sorted(needed - given, reverse=True)]
     if not is_single and given.isdisjoint(BOT_TOKENS):
         lines.append(_missing("telegram_bot_token"))
     admins = _split(values.get("ADMIN_TELEGRAM_ID", ""))

@@ -1,11 +1,13 @@
 """Opens and ends browsers: a Chrome with its driver and a profile, or a session on a Selenium Grid."""
 
+import atexit
 import contextlib
 import functools
 import logging
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -90,6 +92,9 @@ class Chromes:
 
     def __post_init__(self) -> None:
         self._starting = Line(self.parallel_starts)
+        # drivers that are killed leave files there; a short name, since Chrome makes sockets in it
+        self._temporary = Path(tempfile.mkdtemp(prefix="c-"))
+        atexit.register(shutil.rmtree, self._temporary, ignore_errors=True)
 
     @functools.cached_property
     def programs(self) -> dict[str, str]:
@@ -140,7 +145,7 @@ class Chromes:
         _unlock(profile)
         options = driver.chrome_options(self.arguments, chrome, profile)
         for _ in range(_DRIVER_STARTS):
-            process = driver.start_driver(driver_path, chrome, profile)
+            process = driver.start_driver(driver_path, chrome, profile, self._temporary)
             output = bytearray()
             try:
                 port = driver.read_port(process, pause, self.start_within, output)

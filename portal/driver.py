@@ -158,10 +158,10 @@ def chrome_options(arguments: Sequence[str], chrome: str | None, profile: Path) 
     return options
 
 
-def start_driver(path: str, chrome: str, profile: Path) -> "subprocess.Popen[bytes]":
+def start_driver(path: str, chrome: str, profile: Path, temporary: Path) -> "subprocess.Popen[bytes]":
     """Start chromedriver in a process session of its own. Raises BrowserFailed."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment |= {"ATTENDANCE_CHROME": chrome, PROFILE_VARIABLE: str(profile)}
+    environment |= {"ATTENDANCE_CHROME": chrome, PROFILE_VARIABLE: str(profile), "TMPDIR": str(temporary)}
     # port 0: the system picks a free one, without a race; Chrome's log says why a start failed
     command = [path, "--port=0", "--log-level=SEVERE", "--enable-chrome-logs"]
     try:

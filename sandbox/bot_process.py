@@ -122,7 +122,7 @@ class BotProcess:
 
 
 def end_leftovers(scratch: Path) -> None:
-    """Kill processes with this folder as their TMPDIR: browsers of a bot that was killed or crashed."""
+    """Kill processes whose TMPDIR is this folder or in it: browsers of a bot that was killed or crashed."""
     for _ in range(3):  # a process may start another one during the search
         found = [process for process in psutil.process_iter() if _is_from(process, scratch)]
         for process in found:
@@ -135,7 +135,7 @@ def end_leftovers(scratch: Path) -> None:
 
 def _is_from(process: psutil.Process, scratch: Path) -> bool:
     try:
-        return process.pid != os.getpid() and process.environ().get("TMPDIR") == str(scratch)
+        return process.pid != os.getpid() and Path(process.environ().get("TMPDIR", "/")).is_relative_to(scratch)
     except (psutil.Error, OSError):
         return False  # ended meanwhile, or another user's
 

@@ -60,6 +60,7 @@ class ClassPlay:
     latitude: float = 43.25
     longitude: float = 76.95
     first_person: int = 100_000
+    first_id: int = 1  # S0001
     seed: int = 7
     notes: Notes | None = None
     recording: float = 5.0  # seconds that a student takes for a note
@@ -105,7 +106,7 @@ class ClassPlay:
             if not self.known:
                 await self._sees(http, person, "student ID")
                 await acts()
-                await self._says(http, person, text=f"S{number + 1:04}")
+                await self._says(http, person, text=f"S{self.first_id + number:04}")
             await self._sees(http, person, "The code is right")
             result.asked_place = time.monotonic()
             await acts()

@@ -25,7 +25,7 @@ def licence_of(package: str) -> str | None:
         about = metadata(package)
     except PackageNotFoundError:
         return None
-    written = (about.get("License-Expression") or about.get("License") or "").strip().split("\n")[0]
+    written = (about["License-Expression"] or about["License"] or "").strip().split("\n")[0]
     classified = [each.split(" :: ")[-1] for each in about.get_all("Classifier") or [] if each.startswith("License ::")]
     if written in ("", "Dual License", "BSD"):  # the classifiers say more
         return " or ".join(classified) or written or "unknown"

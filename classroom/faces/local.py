@@ -33,7 +33,7 @@ END_WITHIN = 3.0  # seconds for workers that examine a note
 def workers() -> int:
     """Return the number of worker processes: four fifths of the available cores, fewer if not so many fit; or 0."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(max(1, int(SHARE * cores)), Machine().fitting(FACE_WORKER))
+    return min(max(1, int(SHARE * cores)), min(Machine().room(FACE_WORKER).fits.values()))
 
 
 class LocalEngine:

@@ -182,8 +182,9 @@ def belongs_to_the_operator(installation: Installation) -> None:
     assert {user_of(process) for process in inside(installation.folder)} == {OPERATOR}
     assert {file.lstat().st_uid for file in data.rglob("*")} == {OPERATOR}
     installation.compose("exec", "-T", SERVICE, "check")
-    added = ["touch", str(data / "rosters.csv"), str(data / "students.json")]
-    subprocess.run(added, check=True, user=OPERATOR, group=OPERATOR, extra_groups=[])
+    # the folder is entered as root, since those above it are the test's own
+    added = ["touch", "added.csv", "students.json"]
+    subprocess.run(added, cwd=data, check=True, user=OPERATOR, group=OPERATOR, extra_groups=[])
     installation.compose("down")
     shown("the folders given to another user of the host", f"everything runs as uid {OPERATOR}, who can add files")
 
@@ -223,7 +224,7 @@ def check_from_outside(installation: Installation) -> None:
     for process in processes:
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
         if Path(f"/proc/{process.pid}/ns/user").readlink() == own_users:
-            assert [int(status[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Amb")] == [0, 0, 0, 0], process
+            assert [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0, 0, 0, 0], process
             assert int(status["CapBnd"], 16) & ~ALLOWED == 0, process
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), process
     shown("no capability, no new privileges, system calls filtered")

@@ -165,7 +165,7 @@ class TestLimitsOfOneProcess:
         "print(save_memory())\n"
         "room = Machine().room(HEADLESS_SHELL)\n"
         "print(room.lacks(1))\n"
-        "print(Machine().fitting(FACE_WORKER))\n"
+        "print(min(Machine().room(FACE_WORKER).fits.values()))\n"
         "threads = [threading.Thread(target=threading.Event().wait, daemon=True) for _ in range(60)]\n"
         "[each.start() for each in threads]\n"
     )

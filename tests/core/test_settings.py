@@ -269,10 +269,12 @@ class TestSeveralMistakes:
         environment.setenv("REFRESH_INTERVAL", "often")
         environment.setenv("TEACHER_BOT_TOKEN", TOKEN)
         environment.setenv("KBTU_PASSWORD_FILE", str(tmp_path / "nowhere"))
+        environment.setenv("LOGLEVEL", "DEBUG")
         with pytest.raises(SettingsError) as refused:
             settings.load_for_bot()
         assert sorted(line.split(",")[0] for line in str(refused.value).splitlines()) == [
             f"KBTU_PASSWORD_FILE: got '{tmp_path / 'nowhere'}'",
+            "LOGLEVEL: no such setting",
             "REFRESH_INTERVAL: got 'often'",
             "REFRESH_INTERVALL: no such setting",
             "STUDENT_BOT_TOKEN: got nothing",

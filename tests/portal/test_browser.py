@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests import children
 from tests.e2e.people import Portal
 from tests.portal.browsers import chromes, page_of, until
 from tests.servers import need_browser
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
 
@@ -276,3 +278,22 @@ def test_wait_for_a_start_can_be_interrupted(tmp_path: Path) -> None:
 
     with pytest.raises(InterruptedError):
         Chromes(tmp_path, parallel_starts=0).open("7", pause)
+
+
+def test_killed_driver_leaves_no_files(tmp_path: Path) -> None:
+    """The temporary files of a driver that was killed are gone when our process ends."""
+    script = (
+        "import sys, time, tempfile; from pathlib import Path; from portal.browser import Chromes\n"
+        "browser = Chromes(Path(sys.argv[1])).open('7', time.sleep)\n"
+        "print(len(list(Path(tempfile.gettempdir()).rglob('*'))), flush=True)\n"
+        "browser.kill()\n"
+    )
+    need_browser()
+    profiles, temporary = tmp_path / "profiles", tmp_path / "t"
+    temporary.mkdir()
+    children.own_profiles(profiles)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = children.run([sys.executable, "-c", script, str(profiles)], timeout=PATIENCE, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
+    until(lambda: list(temporary.iterdir()) == [])
