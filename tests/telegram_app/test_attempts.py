@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.sqlite import Database
-from marker.tables.attempts import Attempts, Rule
 from marker.tables.schema import SCHEMAS
+from telegram_app.attempts import Attempts, Rule
 
 pytestmark = pytest.mark.unit
 
