@@ -12,6 +12,8 @@ from telegram_app.sign_in_locks import HOUR, SignInLocks
 CODES = Rule("code", 5, HOUR, timedelta(minutes=15))
 # Words that may be codes; they are tried, too, so that a right one is found in whatever people write.
 WORDS = Rule("word", 50, HOUR, timedelta(minutes=15))
+# Of one portal account, which the portal itself locks soon. Only invited people try one, and none that is registered.
+ACCOUNT = Rule("account", 3, HOUR, HOUR)
 
 
 class Lockouts:
@@ -20,7 +22,7 @@ class Lockouts:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._attempts = services.attempts
-        self._sign_ins = SignInLocks(services.attempts, services.clock)
+        self._sign_ins = SignInLocks(services.attempts, services.clock, ACCOUNT)
 
     async def codes(self, person: int) -> str:
         """Return the text for a person whose codes are not checked at present; empty if they are."""

@@ -21,8 +21,9 @@ PERSON, ACCOUNT = Rule("person", 3, HOUR, HOUR), Rule("account", 5, HOUR, HOUR)
 class SignInLocks:
     """Counts refused passwords. ``account`` is a key that is the same however the account's name is written."""
 
-    def __init__(self, attempts: Attempts, clock: Clock) -> None:
+    def __init__(self, attempts: Attempts, clock: Clock, rule: Rule = ACCOUNT) -> None:
         self._attempts = attempts
+        self._rule = rule  # for an account
         self._clock = clock
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -33,16 +34,16 @@ class SignInLocks:
     async def minutes_left(self, person: int, account: str = "", *, own: bool = False) -> int:
         """Return for how long no password of this person for this account is tried, a begun minute counted."""
         own = own or await asyncio.to_thread(self._attempts.owns, person, account)
-        return await self.left((PERSON, person), *([] if own or not account else [(ACCOUNT, account)]))
+        return await self.left((PERSON, person), *([] if own or not account else [(self._rule, account)]))
 
     async def refused(self, person: int, account: str) -> None:
         now = self._clock.now()
-        await asyncio.to_thread(self._attempts.wrong, ACCOUNT, account, now)
+        await asyncio.to_thread(self._attempts.wrong, self._rule, account, now)
         await asyncio.to_thread(self._attempts.wrong, PERSON, person, now)
 
     async def accepted(self, account: str, owner: int | None = None) -> None:
         """Forget an account's refusals; the person's stay, or one good account would pay for guesses at others."""
-        await asyncio.to_thread(self._attempts.right, ACCOUNT, account)
+        await asyncio.to_thread(self._attempts.right, self._rule, account)
         if owner is not None:
             await asyncio.to_thread(self._attempts.set_owner, owner, account, self._clock.now())
 
