@@ -160,9 +160,10 @@ def test_stop_with_a_held_database(bot: ClassProcess, telegram: Telegram) -> Non
     people = [Student(telegram, 2001 + number) for number in range(40)]
     with closing(sqlite3.connect(bot.folder / "data" / "classroom" / "classroom.sqlite3")) as other:
         other.execute("BEGIN EXCLUSIVE")
+        before = calls(telegram, "getUpdates")
         for person in people:
             person.says("/start")
-        eventually("all fetched", lambda: bot.health()[0] != 0)
+        eventually("more polls, after the first updates", lambda: calls(telegram, "getUpdates") > before + 2)
         begun = time.monotonic()
         assert bot.stop() == 0
         measured("with a held database: ended", time.monotonic() - begun, STOPS_WITHIN)
