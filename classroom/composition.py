@@ -60,12 +60,14 @@ from core.health import HealthReports, PartHealth
 from core.settings import Settings
 from core.sqlite import Database
 from core.tasks import is_wanted
+from telegram_app.attempts import Attempts
 from telegram_app.factory import AnyApplication, run_side_by_side
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outage import WriteOutage
 from telegram_app.outbox import BETWEEN_SENDS
 from telegram_app.side import Side
+from telegram_app.sign_in_locks import SignInLocks
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +121,7 @@ async def serve(
         deletions = Deletions(settings.encryption_key_file.with_name(DELETIONS), cipher.digest, clock.now)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         classroom.record_deletion = partial(deletions.add, "classroom")
+        classroom.sign_in_locks = SignInLocks(Attempts(database, cipher.digest, "refusals"), clock)
         parts = None
         if settings.face_engine != "none":
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
@@ -168,6 +171,10 @@ def assemble(
         await notices.tell_mark(session, student_id, mark)
         await reviews.delete_for(session, student_id)
 
+    async def finish_what_was_begun() -> None:
+        await moves.finish_interrupted()
+        await teachers.sign_in.ask_again()
+
     async def tidy(now: datetime) -> None:
         await corrections.catch_up(now)
         await traces.clean(now)
@@ -215,7 +222,7 @@ def assemble(
         give_up=buttons.give_up,
         catch_up=notices.catch_up,
         tidy=tidy,
-        finish_moves=moves.finish_interrupted,
+        finish_begun=finish_what_was_begun,
         show_menu=teachers.show_menu_after,
         between_looks=intervals.between_looks,
     )

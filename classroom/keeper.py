@@ -39,7 +39,7 @@ class Keeper:
 
     ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
     failing database left unsent; it runs in the first round of a session and before each report. ``tidy`` sends what
-    corrections owe and deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another
+    corrections owe and deletes face data from earlier terms. ``finish_begun`` finishes teachers' moves to another
     Telegram account that the previous process began. ``show_menu`` shows a session's teacher the menu, once.
     """
 
@@ -51,7 +51,7 @@ class Keeper:
     give_up: Callable[[Session], Awaitable[None]]
     catch_up: Callable[[Session], Awaitable[None]]
     tidy: Callable[[datetime], Awaitable[None]]
-    finish_moves: Callable[[], Awaitable[None]] | None  # until they are finished
+    finish_begun: Callable[[], Awaitable[None]] | None  # until they are finished
     show_menu: Callable[[Session], Awaitable[None]]
     between_looks: float = BETWEEN_LOOKS
     _caught_up: set[str] = field(default_factory=set, init=False)  # sessions
@@ -84,9 +84,9 @@ class Keeper:
         await each(lambda step: step(now), (self._look_at_moves, self._look_at_sessions, self._look_at_rest))
 
     async def _look_at_moves(self, _now: datetime) -> None:
-        if self.finish_moves is not None:
-            await self.finish_moves()
-            self.finish_moves = None
+        if self.finish_begun is not None:
+            await self.finish_begun()
+            self.finish_begun = None
 
     async def _look_at_sessions(self, now: datetime) -> None:
         for session in await self._classroom.store.unfinished():

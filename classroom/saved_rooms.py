@@ -1,4 +1,4 @@
-"""Places that a teacher has given a name, so that a location need not be shared for each lesson; move codes' table."""
+"""Places that a teacher has given a name, so that a location need not be shared for each lesson; two more tables."""
 
 from dataclasses import astuple
 
@@ -8,7 +8,7 @@ from core.sqlite import Database, Schema
 
 SCHEMA = Schema(
     owner="classroom",
-    tables=("rooms", "moves"),
+    tables=("rooms", "moves", "refusals"),
     legacy={1: 0, 2: 0, 3: 1},
     migrations=(
         """
@@ -30,6 +30,16 @@ SCHEMA = Schema(
             expires_at     TEXT NOT NULL,
             moved_to       INTEGER
         );
+        """,
+        """
+        CREATE TABLE refusals (                 -- refused sign-ins: see telegram_app/attempts.py
+            kind           TEXT NOT NULL,
+            who            TEXT NOT NULL,       -- a person's, an account's or both, hashed
+            since          TEXT NOT NULL,
+            failures       INTEGER NOT NULL,
+            locked_until   TEXT,
+            PRIMARY KEY (kind, who)
+        ) WITHOUT ROWID;
         """,
     ),
 )

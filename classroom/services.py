@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from telegram import Update
@@ -21,6 +21,7 @@ from core.settings import Settings
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Item
 from telegram_app.side import Side, typed_text
+from telegram_app.sign_in_locks import SignInLocks
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Classroom:
     student: Side
     rooms: SavedRooms
     below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
+    sign_in_locks: SignInLocks = field(init=False)  # set at the start
     sync: LmsSync | None = None  # set once everything is assembled
     troubles: AdminNotices | None = None  # likewise
     record_deletion: Callable[[int], None] = lambda _person: None  # so that restoring a backup deletes it again

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 # At DEBUG libraries log whole updates with what people typed, documents, and requests' bodies: only ours log there.
-_OURS = ("attendance", "bot", "classroom", "core", "lessons", "marker", "monitor", "portal")
-_OURS += ("self_check", "storage", "telegram_app")
+_OURS = ("attendance", "bot", "classroom", "core", "lessons", "marker", "monitor", "portal", "self_check", "storage")
 # Libraries that log tokens (httpx: each URL) or typed passwords (selenium: each payload) at INFO.
 _QUIET = ("httpx", "httpcore", "selenium", "urllib3", "WDM", "hpack", "asyncio")
 # Logs an answer that it can't parse as an error.
@@ -42,7 +41,7 @@ def set_up(level: str, form: str) -> None:
     )
     number = logging.getLevelName(level)
     logging.basicConfig(level=max(logging.INFO, number), handlers=[handler], force=True)
-    levels = dict.fromkeys(_OURS, number) | dict.fromkeys(_QUIET, max(logging.WARNING, number))
+    levels = dict.fromkeys((*_OURS, "telegram_app"), number) | dict.fromkeys(_QUIET, max(logging.WARNING, number))
     for name, own in (levels | {_SILENT: logging.CRITICAL}).items():
         logging.getLogger(name).setLevel(own)
 

@@ -31,7 +31,6 @@ from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
 from marker.single_user import take_over_settings
-from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
 from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
@@ -40,6 +39,7 @@ from portal.errors import BrowserFailed
 from portal.limits import PortalLimits
 from portal.session import chrome_access
 from storage import Storage, Student
+from telegram_app.attempts import Attempts
 from telegram_app.claims import Claims
 from telegram_app.factory import StoredSteps, TokenRefused, build_application, running
 from telegram_app.files import files_in

@@ -1,21 +1,19 @@
 """Limits on wrong invitation codes and refused passwords."""
 
 import asyncio
-import math
 from datetime import timedelta
 
 from marker.services import Services
-from marker.tables.attempts import Rule
 from storage import account_key
+from telegram_app.attempts import Rule
+from telegram_app.sign_in_locks import HOUR, SignInLocks
 
-HOUR = timedelta(hours=1)
 # Used, revoked and expired codes count, too: that such a code existed is of use to somebody who guesses.
 CODES = Rule("code", 5, HOUR, timedelta(minutes=15))
 # Words that may be codes; they are tried, too, so that a right one is found in whatever people write.
 WORDS = Rule("word", 50, HOUR, timedelta(minutes=15))
-# Refused passwords: of one portal account, from whichever Telegram account; and from one Telegram account.
+# Of one portal account, which the portal itself locks soon. Only invited people try one, and none that is registered.
 ACCOUNT = Rule("account", 3, HOUR, HOUR)
-PERSON = Rule("person", 6, HOUR, HOUR)
 
 
 class Lockouts:
@@ -24,10 +22,11 @@ class Lockouts:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._attempts = services.attempts
+        self._sign_ins = SignInLocks(services.attempts, services.clock, ACCOUNT)
 
     async def codes(self, person: int) -> str:
         """Return the text for a person whose codes are not checked at present; empty if they are."""
-        _, n = self._services.texts(person), await self._minutes_left((CODES, person), (WORDS, person))
+        _, n = self._services.texts(person), await self._sign_ins.left((CODES, person), (WORDS, person))
         text = _.ngettext(
             "Too many wrong codes. Try again in {n} minute.", "Too many wrong codes. Try again in {n} minutes.", n
         )
@@ -43,8 +42,9 @@ class Lockouts:
 
     async def passwords(self, person: int, username: str) -> str:
         """Return the text if passwords for this account, or from this person, are not tried at present; else empty."""
-        locks = (ACCOUNT, account_key(username)), (PERSON, person)
-        _, n = self._services.texts(person), await self._minutes_left(*locks)
+        student, account = self._services.storage.student(person), account_key(username)
+        own = student is not None and account_key(student.username) == account
+        _, n = self._services.texts(person), await self._sign_ins.minutes_left(person, account, own=own)
         text = _.ngettext(
             "The portal has refused too many passwords. Try again in {n} minute.",
             "The portal has refused too many passwords. Try again in {n} minutes.",
@@ -53,18 +53,12 @@ class Lockouts:
         return text.format(n=n) if n else ""
 
     async def refused(self, person: int, username: str) -> str:
-        now = self._services.clock.now()
-        await asyncio.to_thread(self._attempts.wrong, ACCOUNT, account_key(username), now)
-        await asyncio.to_thread(self._attempts.wrong, PERSON, person, now)
+        await self._sign_ins.refused(person, account_key(username))
         return await self.passwords(person, username)
 
     async def accepted(self, username: str) -> None:
-        """Forget an account's refusals; the person's stay, or one good account would pay for guesses at others."""
-        await asyncio.to_thread(self._attempts.right, ACCOUNT, account_key(username))
+        """Forget an account's refusals."""
+        await self._sign_ins.accepted(account_key(username))
 
-    async def _minutes_left(self, *locks: tuple[Rule, str | int]) -> int:
-        """Return the minutes until the last of these locks ends, a begun one counted; 0 where there is none."""
-        now = self._services.clock.now()
-        ends = [await asyncio.to_thread(self._attempts.locked_until, rule, who, now) for rule, who in locks]
-        until = max((end for end in ends if end), default=None)
-        return max(1, math.ceil((until - now) / timedelta(minutes=1))) if until else 0
+    def turn(self, username: str) -> asyncio.Lock:
+        return self._sign_ins.turn(account_key(username))

@@ -9,9 +9,9 @@ from core.settings import Settings
 from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
-from marker.tables.attempts import Attempts
 from marker.tables.students import StudentRows, Watches
 from storage import CodeRevoked, Storage
+from telegram_app.attempts import Attempts
 from telegram_app.i18n import Texts
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import NOTICE, Item

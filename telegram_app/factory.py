@@ -111,7 +111,8 @@ async def running(application: AnyApplication) -> AsyncIterator[AnyApplication]:
             yield application
         finally:
             with suppress(TimeoutError):  # its tasks are cancelled then
-                await asyncio.wait_for(application.stop(), STOP_WITHIN)
+                async with asyncio.timeout(STOP_WITHIN):
+                    await application.stop()
     finally:
         await application.shutdown()
 

@@ -24,6 +24,7 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError, TimedOut
 from core.backoff import Backoff
 from core.logs import brief
 from core.sqlite import DatabaseError
+from core.tasks import is_wanted
 from telegram_app.factory import FIRST_PAUSE, LONGEST_PAUSE, STOP_WITHIN, AnyApplication, until_reached
 from telegram_app.outbox import URGENT, Item
 from telegram_app.rate_limiter import seconds_of
@@ -79,7 +80,7 @@ class Intake:
         with suppress(DatabaseError):
             self._handled_before = await asyncio.to_thread(self._side.people.handled)
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, factor=1.5)
-        while True:
+        while is_wanted():
             try:
                 await self._fetch(POLL_SECONDS)
                 await self._wait(await self.take(self._poll.batch))
@@ -132,7 +133,8 @@ class Intake:
         ):
             self._moved.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), self._limits.repeat)
+                async with asyncio.timeout(self._limits.repeat):
+                    await self._moved.wait()
         if not self._queues:
             self._moved_at = time.monotonic()
         if time.monotonic() - self._moved_at < self._limits.stuck:
@@ -210,7 +212,8 @@ class Intake:
                 task.cancel()
         if self._next and not self._poll.refused.is_set():
             with suppress(TelegramError, TimeoutError):
-                await asyncio.wait_for(self._fetch(0, 1), STOP_WITHIN)
+                async with asyncio.timeout(STOP_WITHIN):
+                    await self._fetch(0, 1)
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ FAILURES = {"error", "fail", "failed", "failure", "false"}
 NOT_DONE = FAILURES | {"", "0", "no", "none"}  # of "success" and "ok"
 TEACHERS = {"mentor", "mentors", "practicementor", "practicementors", "teacher", "teachers", "lecturer", "instructor"}
 
+PHONES = ("phone_number", "phone", "phoneNumber", "mobile")  # claims; the contract with the LMS has none
+
 STATUSES = {"1": Status.PRESENT, "present": Status.PRESENT, "0": Status.ABSENT, "absent": Status.ABSENT}
 
 Fields = dict[str, Any]  # a JSON object
@@ -44,6 +46,7 @@ class Claims:
     campus: str = ""
     ends: float | None = None
     kind: str = ""  # of the account, `userType`
+    phone: str = ""
 
     @property
     def is_teacher(self) -> bool | None:
@@ -71,6 +74,7 @@ def claims(token: str) -> Claims:
         # a time that is no number, or out of all bounds, is none
         ends=ends if isinstance(ends, int | float) and abs(ends) < LAST_SECOND else None,
         kind=text(content.get("userType")),
+        phone=next(filter(None, (text(content.get(name)) for name in PHONES)), ""),
     )
 
 

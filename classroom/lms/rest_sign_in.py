@@ -22,6 +22,7 @@ import httpx
 from classroom import lms
 from classroom.domain.sessions import Teacher
 from classroom.lms import answers
+from classroom.lms.tables import phone_digits
 from classroom.store import Store, StoreUnavailable, Tokens
 from core.clock import Clock
 
@@ -120,6 +121,8 @@ class SignIns:
             if not claims.id:
                 raise lms.LmsUnavailable("the LMS's token has no user ID")
             try:
+                if claims.phone and phone_digits(claims.phone) != phone_digits(phone):
+                    raise lms.WrongPassword("the account has another phone number")  # no word on the password
                 name = await admit(tokens.access)
             except lms.LmsError:
                 with suppress(lms.LmsUnavailable):

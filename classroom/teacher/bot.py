@@ -55,7 +55,8 @@ class TeacherBot:
 
     def __post_init__(self) -> None:
         self._side = self._classroom.teacher
-        self._sign_in = SignIn(self._classroom)
+        self.sign_in = SignIn(self._classroom)
+        self._side.may_be_password = self.sign_in.may_be_password
         self._opening = Opening(self._classroom)
         self._places = PlaceQuestion(self._classroom)
         self._upload = RosterUpload(self._classroom)
@@ -100,7 +101,7 @@ class TeacherBot:
     async def _teacher(self, update: Update) -> Teacher | None:
         """Return the teacher who sent an update; anybody else is asked to sign in."""
         if (teacher := await self._classroom.store.teacher(sender(update))) is None:
-            await self._sign_in.ask_phone(sender(update))
+            await self.sign_in.ask_phone(sender(update))
         return teacher
 
     async def _start(self, update: Update, context: Context) -> None:
@@ -231,7 +232,7 @@ class TeacherBot:
         if isinstance(error, SignInNeeded):
             await self._classroom.store.remove_teacher(person)
             text = _("The LMS wants you to sign in again.") if self._classroom.has_lms else _("Please sign in again.")
-            await self._sign_in.ask_phone(person, text)
+            await self.sign_in.ask_phone(person, text)
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
         problem = ""
@@ -272,7 +273,7 @@ class TeacherBot:
 
     async def _contact(self, update: Update, context: Context) -> None:
         person = sender(update)
-        if await self._classroom.store.teacher(person) is not None or await self._sign_in.phone(update):
+        if await self._classroom.store.teacher(person) is not None or await self.sign_in.phone(update):
             await self._show_menu(person)
 
     async def _typed(self, update: Update, context: Context) -> None:
@@ -280,9 +281,9 @@ class TeacherBot:
         step = await self._side.step(person)
         name, data = (step.name, step.data) if step is not None else ("", {})
         if name == sign_in_steps.PASSWORD:
-            await self._sign_in.password(update, data["phone"])
+            await self.sign_in.password(update, data["phone"])
         elif name == sign_in_steps.EMAIL:
-            if await self._sign_in.email(update, data["phone"]):
+            if await self.sign_in.email(update, data["phone"]):
                 await self._show_menu(person)
         elif name in ("", sign_in_steps.PHONE) and await self._moves.offer(person, text):
             log.debug("person %d: sent a move code", person)
@@ -315,6 +316,6 @@ class TeacherBot:
         person = sender(update)
         step = await self._side.step(person)
         if step is not None and step.name == sign_in_steps.PASSWORD and typed(update):
-            await self._sign_in.password(update, step.data["phone"])
+            await self.sign_in.password(update, step.data["phone"])
         elif await self._teacher(update) is not None:
             await self._show_menu(person)

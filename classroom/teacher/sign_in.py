@@ -1,16 +1,26 @@
 """A teacher's sign-in: the phone number, and with an LMS also the password and the e-mail address.
 
 The message with the password is deleted first. The password is held in memory only, until the sign-in: after a restart
-it is asked for again.
+it is asked for again. Refused sign-ins are counted, see telegram_app/sign_in_locks.py.
 """
 
+import asyncio
 import logging
+from datetime import timedelta
 
 from telegram import Update
 from telegram.constants import MessageLimit
 
 from classroom.error_codes import code_of, noted
-from classroom.lms import LmsError, LmsUnavailable, NotATeacher, SignedInElsewhere, UnknownTeacher, WrongPassword
+from classroom.lms import (
+    LmsError,
+    LmsRefused,
+    LmsUnavailable,
+    NotATeacher,
+    SignedInElsewhere,
+    UnknownTeacher,
+    WrongPassword,
+)
 from classroom.lms.tables import FileWrong
 from classroom.services import Classroom, typed
 from telegram_app.outbox import Item
@@ -20,7 +30,9 @@ log = logging.getLogger(__name__)
 
 PHONE, PASSWORD, EMAIL = "phone", "password", "email"  # names of conversation steps
 DELETE_WITHIN = 3.0  # seconds
+ASKED_AGAIN_WITHIN = timedelta(minutes=30)  # later, what is typed is no answer any more
 LONGEST_EMAIL = 254
+COUNTED = (WrongPassword, NotATeacher, LmsRefused)  # each tells something to somebody who guesses
 
 
 class SignIn:
@@ -52,6 +64,8 @@ class SignIn:
         number = "".join(character for character in contact.phone_number if character.isdigit())
         if not self._classroom.lms.needs_password:
             return await self._sign_in(person, number, "", "")
+        if await self._tell_locked(person):
+            return False
         await self._classroom.set_step(self._side, person, PASSWORD, {"phone": number})
         text = _("Now send your LMS password. I delete your message at once, and keep the password encrypted.")
         await self._ask(person, text)
@@ -79,18 +93,57 @@ class SignIn:
             await self._ask(person, _("That is not an e-mail address. Send one such as name@example.org."))
             return False
         if (password := self._passwords.get(person)) is None:
-            await self._classroom.set_step(self._side, person, PASSWORD, {"phone": phone})
-            await self._ask(person, _("I was restarted meanwhile. Please send your LMS password again."))
+            await self._ask_password_again(person, phone)
             return False
-        return await self._sign_in(person, phone, address, password)
+        account = address.casefold()
+        async with self._classroom.sign_in_locks.turn(account):
+            return not await self._tell_locked(person, account) and await self._sign_in(
+                person, phone, address, password, account
+            )
 
-    async def _sign_in(self, person: int, phone: str, email: str, password: str) -> bool:
+    async def _tell_locked(self, person: int, account: str = "") -> bool:
+        """Tell a person whose passwords are not tried now for how long; return whether that is so."""
+        _, n = self._side.texts(person), await self._classroom.sign_in_locks.minutes_left(person, account)
+        if n:
+            self._passwords.pop(person, None)
+            await self._classroom.set_step(self._side, person, "")
+            text = _.ngettext(
+                "The LMS has refused too many sign-ins. Try again in {n} minute.",
+                "The LMS has refused too many sign-ins. Try again in {n} minutes.",
+                n,
+            )
+            await self._side.outbox.put(Item(person, "send", text.format(n=n), ask="nothing"))
+        return n > 0
+
+    async def may_be_password(self, person: int, _text: str) -> bool:
+        """Say whether what a person types may be a password."""
+        step = await self._side.step(person)
+        return step is not None and step.name == PASSWORD
+
+    async def ask_again(self) -> None:
+        """After a restart, ask again for the passwords that are due: one that was typed may be lost."""
+        for person, step in (await asyncio.to_thread(self._side.people.steps, PASSWORD, EMAIL)).items():
+            if person not in self._passwords and self._classroom.clock.now() - step.at < ASKED_AGAIN_WITHIN:
+                await self._ask_password_again(person, step.data["phone"])
+
+    async def _ask_password_again(self, person: int, phone: str) -> None:
+        _ = self._side.texts(person)
+        await self._classroom.set_step(self._side, person, PASSWORD, {"phone": phone})
+        await self._ask(person, _("I was restarted meanwhile. Please send your LMS password again."))
+
+    async def _sign_in(self, person: int, phone: str, email: str, password: str, account: str = "") -> bool:
         _ = self._side.texts(person)
         try:
             signed_in = await self._classroom.lms.sign_in(person, f"+{phone}", email, password)
         except LmsError as error:
-            await self._refused(person, phone, error)
+            is_counted = bool(account) and isinstance(error, COUNTED)
+            if is_counted:
+                await self._classroom.sign_in_locks.refused(person, account)
+            if not is_counted or not await self._tell_locked(person, account):
+                await self._refused(person, phone, error)
             return False
+        if account:
+            await self._classroom.sign_in_locks.accepted(account, person)
         self._passwords.pop(person, None)
         await self._classroom.store.save_teacher(signed_in.teacher)
         await self._classroom.set_step(self._side, person, "")

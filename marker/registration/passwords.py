@@ -72,7 +72,6 @@ class PasswordSteps:
     _lockouts: Lockouts
     _invitations: Invitations
     _running: dict[int, Trial] = field(default_factory=dict)
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)  # by account
 
     async def take(self, update: Update, context: Context) -> str | int:
         """Take the password of a registration, or a registered student's new one."""
@@ -137,7 +136,7 @@ class PasswordSteps:
 
     async def _try(self, trial: Trial) -> TrialResult:
         person, username = trial.person, trial.username
-        async with self._locks.setdefault(storage.account_key(username), asyncio.Lock()):
+        async with self._lockouts.turn(username):
             # within the lock: many people at once must not get more tries than one
             trial.locked = await self._lockouts.passwords(person, username)
             if trial.locked:

@@ -44,6 +44,7 @@ class LmsTeacher:
     name: str
     location: str
     user_type: str | None = ""  # the claim; "": a teacher's, None: the token has none
+    phone: str = ""  # a claim of servers that know it
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,8 @@ class LmsWorld:
             del own["userType"]
         elif teacher.user_type:
             own["userType"] = teacher.user_type
+        if teacher.phone:
+            own["phone_number"] = teacher.phone
         now = self.now()
         claims = own | {
             "id": teacher.id,

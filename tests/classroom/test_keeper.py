@@ -47,7 +47,7 @@ async def rounds(surroundings: Surroundings, seconds: float) -> None:
         give_up=nothing,
         catch_up=nothing,
         tidy=nothing,
-        finish_moves=surroundings.finish_moves,
+        finish_begun=surroundings.finish_moves,
         show_menu=nothing,
     )
     running = asyncio.create_task(keeper.run())

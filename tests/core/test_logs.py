@@ -18,7 +18,7 @@ QUIET = ("httpx", "httpcore", "selenium", "urllib3")
 @pytest.fixture(autouse=True)
 def _restore_loggers() -> Iterator[None]:
     """Restore levels and handlers after a test."""
-    names = (None, "telegram", "botocore", "WDM", "hpack", "asyncio", *QUIET)
+    names = (None, "telegram", "telegram.request", "monitor", "telegram_app", "botocore", "WDM", "asyncio", *QUIET)
     loggers = [logging.getLogger(name) for name in names]
     before = [(each, each.level, each.handlers[:]) for each in loggers]
     yield
@@ -96,6 +96,8 @@ def test_library_debug_lines_stay_out(capsys: pytest.CaptureFixture[str]) -> Non
     logs.set_up("DEBUG", "text")
     logging.getLogger("telegram.ext.Application").debug("Processing update: my password")
     logging.getLogger("botocore.auth").debug("CanonicalRequest: X-Amz-Security-Token")
+    logging.getLogger("some_new_library").debug("payload: my password")
+    logging.getLogger("telegram.request.BaseRequest").error("Can not load invalid JSON data: my password")
     logging.getLogger("monitor").debug("a look")
     (line,) = lines(capsys)
     assert line.endswith("DEBUG monitor: a look")

@@ -28,11 +28,11 @@ from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
-from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
 from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor
 from storage import Storage, Student
+from telegram_app.attempts import Attempts
 from telegram_app.claims import Claims
 from telegram_app.factory import StoredSteps
 from telegram_app.move_codes import MoveCodes

@@ -27,7 +27,6 @@ from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
-from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
 from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
@@ -35,6 +34,7 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.limits import PortalLimits
 from storage import Storage, Student
+from telegram_app.attempts import Attempts
 from telegram_app.claims import Claims
 from telegram_app.factory import StoredSteps, build_application, running
 from telegram_app.files import files_in, qr_picture

@@ -167,3 +167,82 @@ def test_sign_out(lms_teacher: Teacher, lms: Lms) -> None:
     assert calls(lms, "logout") == 1
     lms_teacher.forges("take")
     eventually("the question", lambda: lms_teacher.counts("Share your phone number") == 2)
+
+
+def guesses(person: Teacher, password: str = "wrong horse") -> None:
+    """Try a password for the teacher's account, from the question for the password."""
+    before = person.counts("e-mail address")
+    person.says(password)
+    eventually("the question for the address", lambda: person.counts("e-mail address") > before)
+    person.says(EMAIL)
+
+
+class TestGuesses:
+    """Passwords can't be guessed through the bot."""
+
+    def test_the_third_refusal(
+        self, at_the_password: Teacher, run_with_lms: Run, lms: Lms, clock: RunningClock
+    ) -> None:
+        """A person's third refusal locks them for an hour, also over a restart: not even a right password is tried."""
+        for number in range(2):
+            guesses(at_the_password)
+            what = "The LMS does not take this password with this address."
+            eventually("the refusal", lambda: at_the_password.counts(what) == number + 1)  # noqa: B023
+        guesses(at_the_password)
+        at_the_password.sees("The LMS has refused too many sign-ins. Try again in 60 minutes.")
+        assert calls(lms, "login") == 3
+        run_with_lms.starts()
+        at_the_password.says("/start")
+        at_the_password.sends(contact={"phone_number": at_the_password.phone})
+        eventually("the lock", lambda: at_the_password.counts("The LMS has refused too many sign-ins.") == 2)
+        assert calls(lms, "login") == 3
+        clock.forward(3600)
+        at_the_password.sends(contact={"phone_number": at_the_password.phone})
+        eventually("the question", lambda: at_the_password.counts("Now send your LMS password") == 2)
+        at_the_password.gives_password()
+
+    def test_guesses_of_many(self, lms_teacher: Teacher, lms: Lms, telegram: Telegram, clock: RunningClock) -> None:
+        """Of many people's guesses at one account five are tried; its owner is not locked out by them."""
+        before = calls(lms, "login")
+        strangers = [Teacher(telegram, 8000 + number, f"+770100001{number:02}") for number in range(8)]
+        for stranger in strangers:
+            stranger.starts_sign_in()
+            guesses(stranger)
+        for stranger in strangers:
+            stranger.waits(
+                "an answer",
+                lambda messages: any(
+                    "does not take this" in m["text"] or "too many sign-ins" in m["text"] for m in messages
+                ),
+            )
+        assert calls(lms, "login") == before + 5
+        lms_teacher.taps("Sign Out")
+        lms_teacher.sees("You are signed out.")
+        lms_teacher.starts_sign_in()
+        lms_teacher.says(PASSWORD)
+        eventually("the question", lambda: lms_teacher.counts("e-mail address") == 2)
+        lms_teacher.says(EMAIL)
+        eventually("the sign-in", lambda: lms_teacher.counts("You are signed in.") == 2)
+
+    def test_another_number(self, at_the_password: Teacher, lms: Lms, telegram: Telegram) -> None:
+        """An LMS that knows phone numbers admits no other one, and the answer is that to a wrong password."""
+        account = {"id": "m1", "name": "A. Teacher", "email": EMAIL, "location": "Main", "password": PASSWORD}
+        lms.tells("teachers", **account, phone="8 701 000-00-01")
+        stranger = Teacher(telegram, 8000, "+77010000019")
+        stranger.starts_sign_in()
+        guesses(stranger, PASSWORD)
+        stranger.sees("The LMS does not take this password with this address.")
+        assert stranger.counts("You are signed in.") == 0
+        at_the_password.gives_password()
+
+
+def test_asked_again_after_a_restart(at_the_password: Teacher, run_with_lms: Run) -> None:
+    """A password that was typed before a restart is asked for again, without another message of the teacher."""
+    at_the_password.says(PASSWORD)
+    at_the_password.sees("e-mail address")
+    run_with_lms.starts()
+    at_the_password.sees("I was restarted meanwhile. Please send your LMS password again.")
+    at_the_password.says(PASSWORD)
+    eventually("the question", lambda: at_the_password.counts("e-mail address") == 2)
+    at_the_password.says(EMAIL)
+    at_the_password.sees("You are signed in.")

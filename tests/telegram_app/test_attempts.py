@@ -9,8 +9,8 @@ import pytest
 
 from core.encryption import Cipher
 from core.sqlite import Database
-from marker.tables.attempts import Attempts, Rule
 from marker.tables.schema import SCHEMAS
+from telegram_app.attempts import Attempts, Rule
 from tests.marker.running import KEY
 
 pytestmark = pytest.mark.unit
