@@ -8,11 +8,16 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from backup import BackupError
+from backup.archive import back_up
+from backup.restore import RESTORING, restore
 from classroom import composition as classroom
 from classroom.face_composition import reserve_workers
 from classroom.store import StoreError, StoreRefused
@@ -39,10 +44,14 @@ WORKERS = 32  # threads for blocking work: files, the database, waiting for moni
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the bots, or with --check test everything they need; return the exit code."""
+    """Run the bots, test everything they need, back up or restore their data; return the exit code."""
     parser = argparse.ArgumentParser(description="The attendance bot. Settings: see .env.example.")
     tested = "test tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing"
-    parser.add_argument("--check", action="store_true", help=tested)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help=tested)
+    archived = "write an archive of DATA_DIR, without keys; the bot may run"
+    instead.add_argument("--backup", metavar="FILE", type=Path, help=archived)
+    instead.add_argument("--restore", metavar="FILE", type=Path, help="restore such an archive into an empty DATA_DIR")
     chosen = parser.parse_args(arguments)
     try:
         settings = settings_module.load_for_bot()
@@ -56,6 +65,15 @@ def main(arguments: list[str] | None = None) -> int:
     logs.set_up(settings.log_level, settings.log_format)
     i18n.load()
     try:
+        if chosen.backup is not None:
+            return _back_up(chosen.backup, settings)
+        if chosen.restore is not None:
+            files, people = restore(chosen.restore, settings)
+            print(f"restored {files} files into {settings.data_dir}; deleted again: {people} people")
+            return 0
+        if (settings.data_dir / RESTORING).exists():
+            problem = f"DATA_DIR: '{settings.data_dir}' holds a backup that was not restored to the end"
+            return _refuse(f"{problem}: empty the folder and restore it again", EX_CONFIG)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.data_dir / "lock", timeout=0, mode=0o600):
             return asyncio.run(_until_signal(settings))
@@ -63,10 +81,18 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
     except (EncryptionKeyError, SchemaTooNew, SettingsError, StoreRefused, TokenRefused) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, DataDamaged, DatabaseError, StoreError, OSError) as error:
+    except (StorageUnavailable, DataDamaged, DatabaseError, StoreError, BackupError, sqlite3.Error, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)
+
+
+def _back_up(file: Path, settings: Settings) -> int:
+    files = back_up(settings.data_dir, file, SystemClock().now())
+    print(f"{files} files of {settings.data_dir} are in {file}; keep the keys in another place")
+    if settings.mongodb_uri is not None and settings.teacher_bot_token is not None:
+        print("The classroom's records are in MongoDB and not in this file: back them up with mongodump.")
+    return 0
 
 
 def _refuse(problem: Exception | str, code: int) -> int:

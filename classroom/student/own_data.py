@@ -110,8 +110,7 @@ class OwnData:
         person, _ = self._side.who(update)
         await asyncio.to_thread(self._classroom.record_deletion, person)
         async with self._faces.turn(person) if self._faces is not None else nullcontext():
-            kept = await self._classroom.store.kept_of(person)
-            ids = {row["student_id"] for name in ("bindings", "check_ins", "corrections") for row in kept[name]}
+            ids = await self._classroom.store.ids_of(person)
             await self._traces.forget(person)  # first: afterwards nobody knows whose face it is
             await self._classroom.store.forget_student(person)
         await self._side.forget(person, *ids)
