@@ -7,9 +7,11 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import shutil
 import signal
 import sqlite3
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from telegram_app.factory import TokenRefused, run_side_by_side
 log = logging.getLogger("bot")
 
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78  # sysexits.h
+STANDARD = Path("-")  # as the file of a backup: standard output or input
 WORKERS = 32  # threads for blocking work: files, the database, waiting for monitors to end
 
 
@@ -49,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     tested = "test tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing"
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--check", action="store_true", help=tested)
-    archived = "write an archive of DATA_DIR, without keys; the bot may run"
+    archived = "write an archive of DATA_DIR, without keys; the bot may run; -: standard output"
     instead.add_argument("--backup", metavar="FILE", type=Path, help=archived)
-    instead.add_argument("--restore", metavar="FILE", type=Path, help="restore such an archive into an empty DATA_DIR")
+    instead.add_argument("--restore", metavar="FILE", type=Path, help="restore it into an empty DATA_DIR")
     chosen = parser.parse_args(arguments)
     try:
         settings = settings_module.load_for_bot()
@@ -68,9 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.backup is not None:
             return _back_up(chosen.backup, settings)
         if chosen.restore is not None:
-            files, people = restore(chosen.restore, settings)
-            print(f"restored {files} files into {settings.data_dir}; deleted again: {people} people")
-            return 0
+            return _restore(chosen.restore, settings)
         if (settings.data_dir / RESTORING).exists():
             problem = f"DATA_DIR: '{settings.data_dir}' holds a backup that was not restored to the end"
             return _refuse(f"{problem}: empty the folder and restore it again", EX_CONFIG)
@@ -88,10 +89,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _back_up(file: Path, settings: Settings) -> int:
-    files = back_up(settings.data_dir, file, SystemClock().now())
-    print(f"{files} files of {settings.data_dir} are in {file}; keep the keys in another place")
+    with tempfile.TemporaryDirectory() as folder:
+        target = file if file != STANDARD else Path(folder) / "backup.zip"
+        files = back_up(settings.data_dir, target, SystemClock().now())
+        if file == STANDARD:
+            with target.open("rb") as content:
+                shutil.copyfileobj(content, sys.stdout.buffer)
+    print(f"backed up {files} files of {settings.data_dir}; keep the keys in another place", file=sys.stderr)
     if settings.mongodb_uri is not None and settings.teacher_bot_token is not None:
-        print("The classroom's records are in MongoDB and not in this file: back them up with mongodump.")
+        print("the classroom's records are in MongoDB: back them up with mongodump", file=sys.stderr)
+    return 0
+
+
+def _restore(file: Path, settings: Settings) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        if file == STANDARD:
+            with (file := Path(folder) / "backup.zip").open("wb") as target:
+                shutil.copyfileobj(sys.stdin.buffer, target)
+        files, people = restore(file, settings)
+    print(f"restored {files} files into {settings.data_dir}; deleted again: {people} people", file=sys.stderr)
     return 0
 
 
