@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from backup import FORMAT, MANIFEST, NAME, BackupError
 from classroom.database import KEY_FILE, holds_store, open_database
+from classroom.domain.sessions import Consent
 from classroom.store.sqlite import SqliteStore
 from core.clock import SystemClock
 from core.deletions import FILE as DELETIONS
@@ -34,6 +35,7 @@ from telegram_app.people import People
 
 RESTORING = "restoring"  # the folder in DATA_DIR; while it is there a restore is not finished
 LARGEST_MANIFEST, PART = 16 * 1024 * 1024, 1024 * 1024  # bytes
+CLASSROOM = ("classroom", "teachers")  # what deletions are recorded for: students; sign-ins of teachers
 _LEDGER = "ledger.sqlite3"
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -139,15 +141,18 @@ def _without_deleted(staging: Path, made_at: datetime, settings: Settings) -> in
     if holds_store(staging / "classroom"):
         sealing = open_cipher(keys, key_file.with_name(KEY_FILE), may_create=False, hashes=True)
         with closing(open_database(staging / "classroom")) as database:
-            people = [person for person in _accounts(database) if gone("classroom", person)]
-            asyncio.run(_forget(database, sealing, people))
+            people, teachers = ([each for each in _accounts(database) if gone(half, each)] for half in CLASSROOM)
+            asyncio.run(_forget(database, sealing, people, teachers))
             found.update(people)
     return len(found)
 
 
-async def _forget(database: Database, cipher: Cipher, people: list[int]) -> None:
+async def _forget(database: Database, cipher: Cipher, people: list[int], teachers: list[int]) -> None:
     store, student, teacher = SqliteStore(database, cipher), People(database, "student"), People(database, "teacher")
     await store.open()
+    await store.delete(Consent)  # one that was withdrawn since then must not hold again: everybody is asked
+    for person in teachers:
+        await store.remove_teacher(person)
     for person in people:
         names = await store.ids_of(person)
         await store.forget_student(person)

@@ -108,7 +108,7 @@ class OwnData:
     async def _deleted(self, update: Update, context: Context) -> None:
         query = await tapped(update)
         person, _ = self._side.who(update)
-        await asyncio.to_thread(self._classroom.record_deletion, person)
+        await asyncio.to_thread(self._classroom.record_deletion, "classroom", person)
         async with self._faces.turn(person) if self._faces is not None else nullcontext():
             ids = await self._classroom.store.ids_of(person)
             await self._traces.forget(person)  # first: afterwards nobody knows whose face it is

@@ -23,7 +23,7 @@ from backup import MANIFEST, BackupError
 from backup.archive import back_up
 from backup.restore import RESTORING, restore
 from classroom.database import open_database
-from classroom.domain.sessions import Binding
+from classroom.domain.sessions import Binding, Consent
 from classroom.store.sqlite import SqliteStore
 from core.deletions import Deletions
 from core.encryption import EncryptionKeyError, open_cipher
@@ -34,7 +34,7 @@ from marker.tables.students import Watches
 from storage import Storage
 from telegram_app.claims import Claims
 from telegram_app.people import People
-from tests.classroom.store.contract import NOW, check_in, opened
+from tests.classroom.store.contract import NOW, TEACHER, check_in, opened
 
 pytestmark = pytest.mark.unit
 
@@ -75,6 +75,9 @@ def fill(data: Path) -> None:
         await store.bind(Binding(STAYS, "CS-1-b00", NOW))
         await store.bind(Binding(LEAVES, "CS-1-b01", NOW))
         await store.begin_check_in(replace(check_in(session), student_id="CS-1-b01", telegram_id=LEAVES))
+        for person in (STAYS, LEAVES):
+            await store.save_teacher(replace(TEACHER, telegram_id=person, phone=str(person)))
+            await store.set_consent(Consent(person, True, NOW, 1))
         await store.close()
 
     with closing(open_database(data / "classroom")) as database:
@@ -186,8 +189,8 @@ class TestDeleted:
         """Who was deleted after the backup is in no byte of what is restored from it; the others are."""
         cipher = open_cipher(None, tmp_path / "secrets" / "encryption.key", may_create=False, hashes=True)
         deletions = Deletions(tmp_path / "secrets" / "deletions", cipher.digest, lambda: datetime.now(UTC))
-        for half in ("marker", "classroom"):
-            deletions.add(half, LEAVES)
+        for of in ("marker", "classroom", "teachers"):
+            deletions.add(of, LEAVES)
         new = tmp_path / "new"
         assert restore(file, settings_of(new))[1] == 1
         content = b"".join(each.read_bytes() for each in new.rglob("*") if each.is_file())
@@ -197,8 +200,10 @@ class TestDeleted:
             assert kept in content
         with closing(open_database(new / "classroom")) as database:
             rows = [tuple(row) for row in database.read("SELECT telegram_id, student_id FROM bindings")]
+            consents = database.read("SELECT * FROM consents")
         assert sorted(rows, key=str)[0] == (STAYS, "CS-1-b00")
         assert [person for person, _id in rows].count(None) == 1  # still taken
+        assert consents == []  # one may have been withdrawn since then: everybody is asked again
 
     def test_deleted_before(self, data: Path, tmp_path: Path) -> None:
         """Who was deleted, came back, and was backed up then is restored."""
