@@ -8,13 +8,20 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
+import sqlite3
 import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from backup import BackupError
+from backup.archive import back_up
+from backup.restore import RESTORING, restore
 from classroom import composition as classroom
 from classroom.face_composition import reserve_workers
 from classroom.store import StoreError, StoreRefused
@@ -38,14 +45,19 @@ log = logging.getLogger("bot")
 
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78  # sysexits.h
 STOP_WITHIN = 9.0  # seconds; Docker kills after ten
+STANDARD = Path("-")  # as the file of a backup: standard output or input
 WORKERS = 32  # threads for blocking work: files, the database, waiting for monitors to end
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the bots, or with --check test everything they need; return the exit code."""
+    """Run the bots, test everything they need, back up or restore their data; return the exit code."""
     parser = argparse.ArgumentParser(description="The attendance bot. Settings: see .env.example.")
     tested = "test tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing"
-    parser.add_argument("--check", action="store_true", help=tested)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help=tested)
+    archived = "write an archive of DATA_DIR, without keys; the bot may run; -: standard output"
+    instead.add_argument("--backup", metavar="FILE", type=Path, help=archived)
+    instead.add_argument("--restore", metavar="FILE", type=Path, help="restore it into an empty DATA_DIR")
     chosen = parser.parse_args(arguments)
     try:
         settings = settings_module.load_for_bot()
@@ -63,6 +75,13 @@ def main(arguments: list[str] | None = None) -> int:
         log.warning("%s", line)
     i18n.load()
     try:
+        if chosen.backup is not None:
+            return _back_up(chosen.backup, settings)
+        if chosen.restore is not None:
+            return _restore(chosen.restore, settings)
+        if (settings.data_dir / RESTORING).exists():
+            problem = f"DATA_DIR: '{settings.data_dir}' holds a backup that was not restored to the end"
+            return _refuse(f"{problem}: empty the folder and restore it again", EX_CONFIG)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.data_dir / "lock", timeout=0, mode=0o600):
             return asyncio.run(_until_signal(settings))
@@ -70,10 +89,33 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
     except (EncryptionKeyError, SchemaTooNew, SettingsError, StoreRefused, TokenRefused) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, DataDamaged, DatabaseError, StoreError, OSError) as error:
+    except (StorageUnavailable, DataDamaged, DatabaseError, StoreError, BackupError, sqlite3.Error, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)
+
+
+def _back_up(file: Path, settings: Settings) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        target = file if file != STANDARD else Path(folder) / "backup.zip"
+        files = back_up(settings.data_dir, target, SystemClock().now())
+        if file == STANDARD:
+            with target.open("rb") as content:
+                shutil.copyfileobj(content, sys.stdout.buffer)
+    print(f"backed up {files} files of {settings.data_dir}; keep the keys in another place", file=sys.stderr)
+    if settings.mongodb_uri is not None and settings.teacher_bot_token is not None:
+        print("the classroom's records are in MongoDB: back them up with mongodump", file=sys.stderr)
+    return 0
+
+
+def _restore(file: Path, settings: Settings) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        if file == STANDARD:
+            with (file := Path(folder) / "backup.zip").open("wb") as target:
+                shutil.copyfileobj(sys.stdin.buffer, target)
+        files, people = restore(file, settings)
+    print(f"restored {files} files into {settings.data_dir}; deleted again: {people} people", file=sys.stderr)
+    return 0
 
 
 def _refuse(problem: Exception | str, code: int) -> int:

@@ -279,13 +279,23 @@ class Storage:
         with self._writing:
             student = self._registered(telegram_id)
             if erase:
-                used = [code for code, each in self._invitations.items() if each.used_by == telegram_id]
-                erased = {code: replace(self._invitations[code], used_by=NOBODY, note="") for code in used}
-                if erased:
-                    self._write_invitations({**self._invitations, **erased})
+                self._erase_codes(telegram_id)
             self._forget_damaged(student)
             self._write_students(self._students_without(telegram_id))
             return student
+
+    def erase(self, telegram_id: int) -> None:
+        """Delete a student if there is one, and the Telegram ID from used codes. Raises StorageUnavailable."""
+        if self.student(telegram_id) is not None:
+            self.remove(telegram_id, erase=True)
+        with self._writing:
+            self._erase_codes(telegram_id)
+
+    def _erase_codes(self, telegram_id: int) -> None:
+        used = [code for code, each in self._invitations.items() if each.used_by == telegram_id]
+        if used:
+            erased = {code: replace(self._invitations[code], used_by=NOBODY, note="") for code in used}
+            self._write_invitations({**self._invitations, **erased})
 
     def _forget_damaged(self, student: Student) -> None:
         try:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +119,7 @@ async def serve(
         rooms = SavedRooms(database)
         deletions = Deletions(settings.encryption_key_file.with_name(DELETIONS), cipher.digest, clock.now)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
-        classroom.record_deletion = partial(deletions.add, "classroom")
+        classroom.record_deletion = deletions.add
         classroom.sign_in_locks = SignInLocks(Attempts(database, cipher.digest, "refusals"), clock)
         parts = None
         if settings.face_engine != "none":

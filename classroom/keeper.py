@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 BETWEEN_LOOKS, LONGEST_PAUSE = 1.0, 60.0  # seconds; after unforeseen errors
 BETWEEN_LATE_LOOKS = timedelta(seconds=5)  # for a session that has ended and had its first report
 CLEAN_EVERY = timedelta(minutes=5)
+ERASE_EVERY = timedelta(days=1)  # what was cleaned; it rewrites the database
 FILES_KEPT = timedelta(days=7)
 FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; unconfirmed check-ins are absent then
 LAST_WRITES = timedelta(minutes=5)  # for the LMS to get them
@@ -59,6 +60,7 @@ class Keeper:
     _rotated: dict[str, datetime] = field(default_factory=dict, init=False)
     _looked: dict[str, datetime] = field(default_factory=dict, init=False)
     _cleaned: datetime | None = field(default=None, init=False)
+    _erased: datetime | None = field(default=None, init=False)
     _swept: datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -199,5 +201,8 @@ class Keeper:
         told = 0
         for side in (self._classroom.teacher, self._classroom.student):
             told += await asyncio.to_thread(side.claims.clean, before)
+        if gone and (self._erased is None or now - self._erased >= ERASE_EVERY):
+            self._erased = now
+            await asyncio.to_thread(self._classroom.student.people.erase_traces)
         if gone or files or told:
             log.info("classroom cleaned: %d rows, %d files, %d claims", gone, files, told)

@@ -15,27 +15,27 @@ FILE = "deletions"  # beside the encryption key
 
 
 class Deletions:
-    """The file of deletions; ``half`` is "marker" or "classroom". The methods block and may raise OSError."""
+    """The file of deletions: of "marker", "classroom", or "teachers" (sign-ins). Blocks, and may raise OSError."""
 
     def __init__(self, file: Path, digest: Digest, now: Callable[[], datetime]) -> None:
         self._file, self._digest, self._now = file, digest, now
 
-    def add(self, half: str, person: int) -> None:
+    def add(self, of: str, person: int) -> None:
         """Record a deletion, before it is carried out."""
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(f"{self._now().astimezone(UTC).isoformat()} {self._hash(half, person)}\n")
+            file.write(f"{self._now().astimezone(UTC).isoformat()} {self._hash(of, person)}\n")
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self._file.parent)
 
     def since(self, at: datetime) -> Callable[[str, int], bool]:
-        """Return a function that says whether somebody of a half was deleted at that time or later."""
+        """Return a function that says whether somebody was deleted at that time or later."""
         lines = self._file.read_text(encoding="ascii").splitlines() if self._file.exists() else []
         found = [line.split(" ") for line in lines if line.count(" ") == 1]  # a crash may leave half a line
         gone = {each for time, each in found if len(each) == 40 and datetime.fromisoformat(time) >= at}
-        return lambda half, person: self._hash(half, person) in gone
+        return lambda of, person: self._hash(of, person) in gone
 
-    def _hash(self, half: str, person: int) -> str:
-        return self._digest(f"deleted from the {half}: {person}")
+    def _hash(self, of: str, person: int) -> str:
+        return self._digest(f"deleted of {of}: {person}")

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 VERSIONS_BY_OWNER = 100
 # PRAGMA application_id of a file that holds no remains of rows that versions without secure_delete deleted.
 WITHOUT_REMAINS = 0x41545431
+HELD = "another program holds it, end that one"  # what to do about "database is locked"
 LOOK_EVERY, ERASE_AGAIN = 5.0, 30.0  # seconds
 BUSY_TIMEOUT = 5000  # milliseconds for which a statement waits for another process
 
@@ -133,8 +134,9 @@ class Database:
                 connection.close()
             if isinstance(error, DatabaseError):
                 raise
-            if isinstance(error, sqlite3.Error | OSError) and not _is_damage(error):
-                raise DatabaseError(f"{name} '{path}' can't be opened ({_reason(error)})") from error
+            if not _is_damage(error):
+                hint = f": {HELD}" if "is locked" in str(error) else ""
+                raise DatabaseError(f"{name} '{path}' can't be opened ({error}){hint}") from error
             todo = "restore a backup (bot.py --restore), or repair a copy of the file with sqlite3's .recover"
             raise DatabaseError(f"{name} '{path}' is damaged ({error}): {todo}") from error
 
@@ -159,7 +161,7 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
-                    self.trouble = f"{self._name} can't be written ({_reason(error)})"
+                    self.trouble = f"{self._name} can't be written ({error})"
                     raise DatabaseUnavailable(self.trouble) from error
                 raise
 
@@ -280,7 +282,3 @@ class Database:
 def _is_damage(error: Exception) -> bool:
     is_other = isinstance(error, sqlite3.OperationalError | OSError) or "not a database" in str(error)
     return isinstance(error, sqlite3.DatabaseError) and not is_other
-
-
-def _reason(error: Exception) -> str:
-    return f"{error}: another program holds it, end that one" if "is locked" in str(error) else str(error)

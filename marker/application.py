@@ -146,6 +146,8 @@ class Marker:
         others = await asyncio.to_thread(services.claims.clean, before)
         others += await asyncio.to_thread(services.people.clean, before)
         slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)
+        if lessons or others or slots:
+            await asyncio.to_thread(services.people.erase_traces)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def _resume_monitors(self) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from core.clock import Clock
+from core.sqlite import HELD
 from core.tasks import is_wanted
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Item, Outbox
@@ -44,8 +45,8 @@ class WriteOutage:
     @property
     def problem(self) -> str:
         """The trouble for /healthz, and what the operator has to do."""
-        is_locked = "is locked" in self.trouble  # it says what to do itself
-        return self.trouble if is_locked else f"{self.trouble}: free disk space in DATA_DIR, or make it writable"
+        todo = HELD if "is locked" in self.trouble else "free disk space in DATA_DIR, or make it writable"
+        return f"{self.trouble}: {todo}"
 
     def line(self, _: Texts) -> str:
         """Return the line for everybody; empty if there is no outage."""
@@ -95,13 +96,13 @@ class WriteOutage:
         words, reason = self.trouble.lower(), f"«{escape(self.trouble)}»"
         if any(word in words for word in ("full", "no space", "quota", "too large")):
             reason = _("the disk is full")
-        elif "is locked" in words:
-            return _(
-                "Nothing can be saved: another program on the server holds the database. No lesson is marked and no"
-                " other message is sent. End that program; then everything goes on by itself."
-            )
         elif "readonly" in words or "read-only" in words:
             reason = _("the disk is read-only")
+        if "is locked" in words:
+            return _(
+                "Nothing can be saved in DATA_DIR: {reason}. No lesson is marked and no other message is sent. End the"
+                " other program on the server that holds the database; then everything goes on by itself."
+            ).format(reason=reason)
         return _(
             "Nothing can be saved in DATA_DIR: {reason}. No lesson is marked and no other message is sent. Free disk"
             " space there, or make it writable; then everything goes on by itself."

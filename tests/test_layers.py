@@ -11,7 +11,7 @@ from tools.check_layers import main
 from tools.draw_imports import DOCUMENT, renewed
 
 pytestmark = pytest.mark.integration
-FOLDERS = ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "sandbox")
+FOLDERS = ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "backup", "sandbox")
 
 
 @pytest.fixture

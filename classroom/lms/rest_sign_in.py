@@ -55,8 +55,8 @@ class LmsHttp:
             async with asyncio.timeout(timeout or self._timeout):
                 async with self._http.stream(method, url, headers=headers, **sent) as answer:
                     content = await _read(answer)
-                    kind = {"content-type": answer.headers.get("content-type", "")}
-                    return httpx.Response(answer.status_code, headers=kind, content=content)
+                    json = {"content-type": answer.headers.get("content-type", "")}
+                    return httpx.Response(answer.status_code, headers=json, content=content)
         except (TimeoutError, httpx.TimeoutException):
             raise lms.LmsTimedOut("the LMS did not answer in time") from None
         except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown

@@ -384,6 +384,11 @@ class Store(Records, Protocol):
         another account by deleting the data in between. A teacher's ``unbind`` frees both.
         """
 
+    async def ids_of(self, telegram_id: int) -> set[str]:
+        """Return the student IDs under which something of an account is stored."""
+        kept = await self.kept_of(telegram_id)
+        return {row["student_id"] for name in ("bindings", "check_ins", "corrections") for row in kept[name]}
+
     async def kept_of(self, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
         """Return all that is stored under a Telegram account's number, by table, as plain values."""
 

@@ -122,10 +122,9 @@ class OwnData:
     async def _deleted(self, update: Update, context: Context) -> None:
         query = await tapped(update)
         person, _ = self._side.who(update)
-        await asyncio.to_thread(self._classroom.record_deletion, person)
+        await asyncio.to_thread(self._classroom.record_deletion, "classroom", person)
         async with self._faces.turn(person) if self._faces is not None else nullcontext():
-            kept = await self._classroom.store.kept_of(person)
-            ids = {row["student_id"] for name in ("bindings", "check_ins", "corrections") for row in kept[name]}
+            ids = await self._classroom.store.ids_of(person)
             await self._traces.forget(person)  # first: afterwards nobody knows whose face it is
             await self._classroom.store.forget_student(person)
         await self._side.forget(person, *ids)

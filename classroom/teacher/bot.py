@@ -1,5 +1,6 @@
 """The teacher bot: its handlers, the menu, and the steps from "Take Attendance" to the board."""
 
+import asyncio
 import functools
 import logging
 from collections.abc import Callable, Coroutine
@@ -201,6 +202,7 @@ class TeacherBot:
         await self._show_menu(person, _("Cancelled."))
 
     async def _sign_out(self, teacher: Teacher, _: Texts, _data: str) -> None:
+        await asyncio.to_thread(self._classroom.record_deletion, "teachers", teacher.telegram_id)
         await self._classroom.lms.sign_out(teacher)
         await self._classroom.store.remove_teacher(teacher.telegram_id)
         log.info("teacher %d: signed out", teacher.telegram_id)

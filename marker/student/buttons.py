@@ -147,11 +147,14 @@ class StudentHandlers:
     async def _delete(self, update: Update, context: Context) -> None:
         person = await self._services.screen_tapped(update)
         student = self._services.storage.student(person)
-        if student is None:  # a second tap
-            return await show_menu(self._services, person)
+        await asyncio.to_thread(self._questions.before_deletion, person)
+        if student is None:  # a second tap, which is no reason to keep the account again
+            text, keyboard = await main_menu(self._services, person)
+            await self._services.forget(person)
+            await self._services.outbox.put(Item(person, "send", text, keyboard))
+            return None
         _ = self._services.texts(person)
         self._end_trial(person)
-        await asyncio.to_thread(self._questions.before_deletion, person)
         try:
             # before the database rows, by which the offers on the screen are found
             await self._offers.end_all(person, student.username, _("Monitoring is off."))

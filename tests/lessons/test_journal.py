@@ -226,3 +226,13 @@ def test_handed_over(lessons: Lessons, clock: FakeClock) -> None:
     assert lessons.last_mark(AIDA) is None
     assert lessons.offers() == []
     assert lessons.unknown([]) == []
+
+
+def test_of_removed_students(lessons: Lessons, clock: FakeClock) -> None:
+    """Lessons of people who are no students any more are deleted once they can't be on the page."""
+    see(lessons, clock)
+    see(lessons, clock, OTHER, BEN)
+    assert lessons.forget_others([BEN], "2026-09-07") == 0
+    assert lessons.forget_others([BEN], "2026-09-08") == 1
+    assert [lessons.get(KEY) is None, lessons.get(OTHER) is None] == [True, False]
+    assert lessons.forget_others([], "2026-09-08") == 1

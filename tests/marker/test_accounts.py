@@ -367,15 +367,42 @@ class TestDeletion:
         (pages / "page.html").write_text(USERNAME)
         bot.services.claims.claim(f"refused:{account}", bot.services.clock.now())
         student.taps("Delete My Data")
-        student.taps("Yes, Delete Everything")
+        question = student.waits("the question", lambda ms: "Yes, Delete Everything" in labels(ms[-1]) and ms[-1])
+        for _ in range(2):
+            telegram.call(
+                "/tap", bot=BOT, person=account, message_id=question["message_id"], button="Yes, Delete Everything"
+            )
         student.sees("Your data is deleted.")
         admin.sees(f"{USERNAME} has deleted their data.")
+        eventually("both taps are answered", lambda: not telegram.unanswered_taps())
         spellings = str(account).encode(), account.to_bytes(6, "big"), USERNAME.encode()
 
         def is_gone() -> bool:
             bot.services.student_rows.erase_traces()
             files = [each for each in (tmp_path / "data").rglob("*") if each.is_file()]
             return not any(each in file.read_bytes() for file in files for each in spellings)
+
+        eventually("nothing is left", is_gone)
+
+    def test_removed_by_an_admin(self, bot: RunningMarker, student: Person, telegram: Telegram, tmp_path: Path) -> None:
+        """After an admin's Remove no byte has the username, nor the code the account; the chat goes on."""
+        admin = Person(telegram, ADMIN, "Admin")
+        admin.says("/start")
+        register(bot, student)
+        code = bot.storage.student(2001).invitation_code  # type: ignore[union-attr]
+        to_the_panel(admin)
+        admin.taps("View All Students")
+        admin.taps(USERNAME)
+        admin.taps("Remove")
+        admin.taps("Remove for good")
+        student.sees("The administrator has removed you.")
+        assert bot.storage.invitation(code).used_by == 0  # type: ignore[union-attr]
+        admin.taps("Back")  # the panel's message no longer says who was removed
+
+        def is_gone() -> bool:
+            bot.services.student_rows.erase_traces()
+            files = [each for each in (tmp_path / "data").rglob("*") if each.is_file()]
+            return not any(USERNAME.encode() in file.read_bytes() for file in files)
 
         eventually("nothing is left", is_gone)
 

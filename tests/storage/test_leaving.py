@@ -152,3 +152,35 @@ class TestErasing:
                 break
         assert refused > 1
         assert steps <= at, "every step was tried"
+
+
+class TestNoTraces:
+    """Files beside the current ones."""
+
+    def test_a_damaged_file(self, storage: Storage, folder: Path) -> None:
+        """A damaged file that was set aside is deleted with the student whom it names; one of others stays."""
+        register(storage)
+        theirs, others = folder / "students.json.damaged-0a", folder / "invitations.json.damaged-0b"
+        theirs.write_text(f'{{"{AIDA}": {{')
+        others.write_text("{")
+        storage.remove(AIDA, erase=True)
+        assert [theirs.exists(), others.exists()] == [False, True]
+
+    @pytest.mark.parametrize("at", range(4, 8))
+    def test_an_old_copy(self, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        """A copy that could not be written with the deletion, and still names the student, is written soon after."""
+        register(storage)
+        disk = Disk(monkeypatch)
+        disk.fail(OSError(28, "No space left on device"), at)
+        storage.remove(AIDA)
+        disk.heal()
+        assert storage.probe() == ""
+        assert str(AIDA) not in (folder / "students.json.copy").read_text()
+
+    def test_erased_without_a_record(self, storage: Storage) -> None:
+        """A code that names a student who has no record any more is erased, too; a second time changes nothing."""
+        code = register(storage)
+        storage.remove(AIDA)
+        for _ in range(2):
+            storage.erase(AIDA)
+        assert storage.invitation(code).used_by == NOBODY  # type: ignore[union-attr]

@@ -45,3 +45,12 @@ def test_two_checks_at_once() -> None:
         clock.forward(timedelta(minutes=1))
         asyncio.run(twice())
     assert sent.texts[2:] == ["Everything can be saved again, and goes on."] * 2
+
+
+def test_what_to_do() -> None:
+    """/healthz says what the operator has to do: about a full disk, or about another program that holds the file."""
+    outage = WriteOutage(cast(Any, Sent()), lambda _: texts("en"), [], SteppedClock(), [], lambda _: "")
+    outage.trouble = "the database can't be written (database is locked)"
+    assert outage.problem == f"{outage.trouble}: another program holds it, end that one"
+    outage.trouble = "the database can't be written (database or disk is full)"
+    assert outage.problem == f"{outage.trouble}: free disk space in DATA_DIR, or make it writable"
