@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,7 +89,6 @@ class NoteChecks:
     def __post_init__(self) -> None:
         self._ahead = asyncio.Semaphore(self.settings.ahead)
         self._in_engine = asyncio.Semaphore(self.at_once)
-        self._opened: dict[bytes, bytes] = {}  # the classmates' templates of the last check, by what is stored
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
@@ -135,14 +134,14 @@ class NoteChecks:
             return []
         with self._timed(check, "class"):
             kept = await room.store.templates_of_class(there.session, there.student_id, room.consent_wording)
-            name, opened = self._engine.name, dict[bytes, bytes]()
-            for student_id, sealed in ((each.student_id, each.sealed) for each in kept if each.engine == name):
-                with suppress(PersonKeyGone, PersonKeysUnavailable):  # made again at that student's next check
-                    if sealed not in self._opened:
-                        self._opened[sealed] = await asyncio.to_thread(self._keys.open, student_id, sealed)
-                    opened[sealed] = self._opened[sealed]
-        self._opened = opened
-        return list(opened.values())
+            return await asyncio.to_thread(self._opened, [each for each in kept if each.engine == self._engine.name])
+
+    def _opened(self, kept: Iterable[Template]) -> list[bytes]:
+        opened = list[bytes]()
+        for each in kept:
+            with suppress(PersonKeyGone, PersonKeysUnavailable):  # made again at that student's next check
+                opened.append(self._keys.open(each.student_id, each.sealed))
+        return opened
 
     async def _template_or_photo(self, check: Check) -> tuple[bytes, IdPhoto | None]:
         """Return the stored template; if none fits, the photo from which to make one."""
