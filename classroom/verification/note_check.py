@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,6 +89,7 @@ class NoteChecks:
     def __post_init__(self) -> None:
         self._ahead = asyncio.Semaphore(self.settings.ahead)
         self._in_engine = asyncio.Semaphore(self.at_once)
+        self._opened: dict[bytes, bytes] = {}  # templates of classmates, by their encrypted form
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
@@ -134,14 +135,17 @@ class NoteChecks:
             return []
         with self._timed(check, "class"):
             kept = await room.store.templates_of_class(there.session, there.student_id, room.consent_wording)
-            return await asyncio.to_thread(self._opened, [each for each in kept if each.engine == self._engine.name])
+            return await asyncio.to_thread(self._open, [each for each in kept if each.engine == self._engine.name])
 
-    def _opened(self, kept: Iterable[Template]) -> list[bytes]:
-        opened = list[bytes]()
+    def _open(self, kept: Collection[Template]) -> list[bytes]:
+        """Return templates decrypted; those of the last comparison are still known, unless a key was deleted since."""
+        with_keys, opened = self._keys.there([each.student_id for each in kept]), dict[bytes, bytes]()
         for each in kept:
-            with suppress(PersonKeyGone, PersonKeysUnavailable):  # made again at that student's next check
-                opened.append(self._keys.open(each.student_id, each.sealed))
-        return opened
+            if each.student_id in with_keys:
+                with suppress(PersonKeyGone):  # made again at that student's next check
+                    opened[each.sealed] = self._opened.get(each.sealed) or self._keys.open(each.student_id, each.sealed)
+        self._opened = opened
+        return list(opened.values())
 
     async def _template_or_photo(self, check: Check) -> tuple[bytes, IdPhoto | None]:
         """Return the stored template; if none fits, the photo from which to make one."""
