@@ -12,7 +12,7 @@ from datetime import datetime
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
 from classroom.domain.video_notes import Download, NoteUnavailable, Unusable
-from classroom.faces import FaceEngine
+from classroom.faces import FaceEngine, FaceUnavailable
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUnavailable
 from classroom.photos import IdPhoto, Photos
 from classroom.services import Classroom
@@ -135,7 +135,10 @@ class NoteChecks:
             return []
         with self._timed(check, "class"):
             kept = await room.store.templates_of_class(there.session, there.student_id, room.consent_wording)
-            return await asyncio.to_thread(self._open, [each for each in kept if each.engine == self._engine.name])
+            try:
+                return await asyncio.to_thread(self._open, [each for each in kept if each.engine == self._engine.name])
+            except PersonKeysUnavailable as error:
+                raise FaceUnavailable(str(error)) from error
 
     def _open(self, kept: Collection[Template]) -> list[bytes]:
         """Return templates decrypted; those of the last comparison are still known, unless a key was deleted since."""
