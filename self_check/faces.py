@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from classroom.faces import FaceError, FaceRefused
 from classroom.lms.csv_files import RosterFolder
@@ -13,31 +13,18 @@ from classroom.photos.folder import ENDINGS, FolderPhotos
 from core.settings import Settings
 from self_check import FAILED, OK, WARNING, Result
 
+if TYPE_CHECKING:
+    from classroom.faces.local import LocalEngine
+
 NAMED = 50  # photos
 WITHIN = 300.0  # seconds for all photos; 500 take about a minute
 AT_ONCE = 8  # photos in memory
 PROGRESS_EVERY = 50  # photos
-_FAULTS = {
-    "heic": "a HEIC picture: save it as JPEG",
-    "empty": "an empty file",
-    "large": "too many pixels",
-    "unreadable": "not a picture that can be read",
-    "no face": "no face was found",
-    "two faces": "more than one face",
-    "sideways": "the face lies sideways",
-    "small": "the face is too small",
-    "blurred": "the face is not sharp",
-}
+_WORDS = {"heic": "HEIC: save it as JPEG", "large": "too many pixels", "small": "the face is too small"}
+_MISSING = "no photo"
 
 
-class PhotoChecker(Protocol):
-    async def check_photo(self, photo: bytes) -> str | None:
-        """Return why an ID photo can't be used, or hardly. Raises FaceError."""
-
-    async def close(self) -> None: ...
-
-
-def check_faces(settings: Settings, engine: PhotoChecker | None = None, *, within: float = WITHIN) -> Result:
+def check_faces(settings: Settings, engine: "LocalEngine | None" = None, *, within: float = WITHIN) -> Result:
     """Try the ID photos in the folder. With Rekognition, too: nothing is sent, as each of its calls costs."""
     name = settings.face_engine
     if name == "none":
@@ -57,41 +44,36 @@ def check_faces(settings: Settings, engine: PhotoChecker | None = None, *, withi
 
         engine = LocalEngine(settings.face_match_threshold)
     try:
-        tried, missing, faults = asyncio.run(_try_all(engine, folder, sorted(students), within))
+        found = asyncio.run(_try_all(engine, folder, sorted(students), within))
     except (PhotoError, FaceError) as error:
         return Result("faces", FAILED, str(error))
+    missing, faults = list(found.values()).count(_MISSING), {k: v for k, v in found.items() if v not in ("", _MISSING)}
     have = f"{len(students) - missing} of {len(students)} students have a photo in {folder}"
     lines = [f"{name}; {have}; will not work: {len(faults)}"]
-    if tried < len(students):
-        lines.append(f"only {tried} were tried within {within:.0f} s")
+    lines += [f"only {len(found)} were tried within {within:.0f} s"] if len(found) < len(students) else []
     lines += [f"{student}: {fault}" for student, fault in sorted(faults.items())[:NAMED]]
     lines += [f"and {len(faults) - NAMED} more"] if len(faults) > NAMED else []
-    return Result("faces", WARNING if missing or faults or tried < len(students) else OK, "\n".join(lines))
+    return Result("faces", WARNING if missing or len(lines) > 1 else OK, "\n".join(lines))
 
 
-async def _try_all(
-    engine: PhotoChecker, folder: Path, students: Iterable[str], within: float
-) -> tuple[int, int, dict[str, str]]:
-    """Return how many students were looked at, how many have no photo, and the faults by student ID."""
-    photos, left, counts, faults = FolderPhotos(folder), list(students), {"tried": 0, "missing": 0}, dict[str, str]()
-    number = len(left)
+async def _try_all(engine: "LocalEngine", folder: Path, students: Sequence[str], within: float) -> dict[str, str]:
+    """Return what is wrong with each student's photo, an empty text if nothing is; without those not tried in time."""
+    photos, left, found = FolderPhotos(folder), list(students), dict[str, str]()
 
     async def work() -> None:
         while left:
             student = left.pop(0)
             try:
-                fault = await engine.check_photo((await photos.photo(student)).content)
-                if fault is not None:
-                    faults[student] = _FAULTS.get(fault, fault)
+                fault = await engine.check_photo((await photos.photo(student)).content) or ""
+                found[student] = _WORDS.get(fault, str(fault))
             except PhotoMissing:
-                counts["missing"] += 1
+                found[student] = _MISSING
             except (PhotosRefused, FaceRefused):
                 raise
             except (PhotoError, FaceError) as error:
-                faults[student] = str(error)
-            counts["tried"] += 1
-            if counts["tried"] % PROGRESS_EVERY == 0:
-                sys.stderr.write(f"ID photos: {counts['tried']} of {number}\n")
+                found[student] = str(error)
+            if len(found) % PROGRESS_EVERY == 0:
+                sys.stderr.write(f"ID photos: {len(found)} of {len(students)}\n")
 
     try:
         async with asyncio.timeout(within), asyncio.TaskGroup() as group:
@@ -103,4 +85,4 @@ async def _try_all(
         raise errors.exceptions[0] from None
     finally:
         await engine.close()
-    return counts["tried"], counts["missing"], faults
+    return found

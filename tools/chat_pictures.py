@@ -127,7 +127,7 @@ def play_class(teacher: Phone, student: Phone, outside: Phone) -> None:
     student.taps("Without My Face")
     teacher.sees("just outside (70 m)")
     teacher.pictured("pictures/teacher.png", "Algorithms: CS-101\nCode", "Daniyar (S002): just outside")
-    teacher.taps("Confirm All (1)")
+    teacher.taps("Without a Face Check (1)")
     teacher.taps("Yes, Confirm These (1)")
     student.pictured("pictures/student.png", "/start", "Recorded.")
     teacher.taps("Check One by One")

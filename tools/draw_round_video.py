@@ -89,13 +89,14 @@ def _arrow(canvas: Canvas, x: float, y: float) -> None:
 
 
 def _turns(canvas: Canvas, x: float, y: float) -> None:
-    """Draw arrows to the left, to the right and up."""
+    """Draw arrows to the left, to the right, up and down."""
     for side in (-1, 1):
         canvas.line([(x + 62 * side, y + 96), (x + 22 * side, y + 96)], BLUE, 6)
         tip = x + 78 * side
         canvas.shape([(tip, y + 96), (tip - 18 * side, y + 84), (tip - 18 * side, y + 108)], BLUE)
-    canvas.line([(x, y + 122), (x, y + 92)], BLUE, 6)
-    canvas.shape([(x, y + 76), (x - 12, y + 94), (x + 12, y + 94)], BLUE)
+    for way, tip in ((1, y + 68), (-1, y + 124)):
+        canvas.line([(x, tip + 26 * way), (x, tip + 16 * way)], BLUE, 6)
+        canvas.shape([(x, tip), (x - 12, tip + 18 * way), (x + 12, tip + 18 * way)], BLUE)
 
 
 def draw() -> Image.Image:

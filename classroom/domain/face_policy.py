@@ -21,8 +21,6 @@ AHEAD = timedelta(seconds=5)  # how far Telegram's clock may be behind ours
 SHORTEST_NOTE = 2  # seconds: two motions take longer
 LONGEST_NOTE = 60  # seconds: Telegram's own limit
 LARGEST_NOTE = 20 * 1024 * 1024  # bytes: what a bot may download
-# Percentage points below the threshold within which further pictures of a note can still matter, by engine.
-REVIEW_ZONE = {"local": 18.0, "rekognition": 5.0}
 CHALLENGES = 3  # for one try; after all have expired the teacher decides
 SAME_PERSON = 0.5  # a distance
 AT_SAME_PERSON = 70.0  # percent, by definition
@@ -148,7 +146,7 @@ def note_refusal(note: Note, given_at: datetime, asked_at: datetime | None = Non
     return next((refusal for applies, refusal in reasons if applies), None)
 
 
-def wording(engine: str, *, compares_class: bool) -> int:
+def wording(engine: str, *, compares_class: bool = False) -> int:
     """Return the version of the consent text for an engine."""
     return _WORDINGS["class" if compares_class else engine]
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from classroom.domain.face_policy import REVIEW_ZONE, Examined, Motion, Problem, percent
+from classroom.domain.face_policy import Examined, Motion, Problem, percent
 from classroom.faces import PhotoUnusable, challenge, models
 from classroom.faces.following import FaceView, follow
 from classroom.faces.video import NoVideo
@@ -23,6 +23,7 @@ PICTURES = 3  # of a note that are compared, at most
 ONE_PERSON = 0.6  # distance between a note's own pictures above which they show two people
 TEMPLATE_BYTES = 128 * 8
 _SURELY = 0.18  # of distance below the threshold, where one picture decides
+_STILL_MATTERS = 18.0  # percentage points below the threshold
 _FRONTAL = 0.06  # shift above which a picture is less suitable for comparing
 _APART = 0.4  # seconds between pictures that are compared
 _PHOTO_SIDE = 800  # pixels to which ID photos are scaled down
@@ -131,7 +132,7 @@ def _is_decided(distances: Sequence[float], threshold: float) -> bool:
     """Say whether further pictures can't change the result: match, review, or no match."""
     if len(distances) == 1:
         return percent(distances[0] + _SURELY) >= threshold
-    review = threshold - REVIEW_ZONE["local"]
+    review = threshold - _STILL_MATTERS
     sides = {(percent(each) >= threshold) + (percent(each) >= review) for each in distances}
     return len(sides) == 1
 

@@ -9,7 +9,7 @@ key is lost.
 import hashlib
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,6 +70,11 @@ class PersonKeys:
             return key.decrypt(sealed)
         except InvalidToken:
             raise PersonKeyGone("encrypted with an earlier key of this person") from None
+
+    def there(self, student_ids: Collection[str]) -> set[str]:
+        """Return those of some students who have a key."""
+        with self._held():
+            return {each for each in student_ids if self._file_of(each).exists()}
 
     def forget(self, student_id: str) -> bool:
         """Delete a student's key; False if there was none. It does not create the folder."""

@@ -30,8 +30,8 @@ def consent_text(_: Texts, settings: Settings, until: date) -> str:
         kept.format(day=until.strftime("%d.%m.%Y")),
         _("Videos are never kept: each is deleted from this chat after the check."),
         _(
-            "Nobody sees your video. Only if the result is unclear, your teacher sees two pictures, which are deleted"
-            " after the decision."
+            "Nobody sees your video. Only if the result is unclear, your teacher sees two pictures, which are kept"
+            " encrypted until the decision, at most a day."
         ),
         _("Nobody has to agree: without the face check your teacher confirms your attendance just as well."),
     ]

@@ -10,9 +10,9 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.domain import face_policy as faces
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, folded
 from classroom.overview import note_text, read_overview, title
-from classroom.rival_accounts import accept_buttons, account_lines, is_rivalled
 from classroom.services import Classroom
 from classroom.student.texts import status_word
+from classroom.verification.reviews import accept_buttons, account_lines, is_rivalled
 from telegram_app.lines import bold, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import page_of

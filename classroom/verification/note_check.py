@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from datetime import datetime
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
 from classroom.domain.video_notes import Download, NoteUnavailable, Unusable
-from classroom.faces import FaceEngine
+from classroom.faces import FaceEngine, FaceUnavailable
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUnavailable
 from classroom.photos import IdPhoto, Photos
 from classroom.services import Classroom
@@ -89,7 +89,7 @@ class NoteChecks:
     def __post_init__(self) -> None:
         self._ahead = asyncio.Semaphore(self.settings.ahead)
         self._in_engine = asyncio.Semaphore(self.at_once)
-        self._opened: dict[bytes, bytes] = {}  # the classmates' templates of the last check, by what is stored
+        self._opened: dict[bytes, bytes] = {}  # templates of classmates, by their encrypted form
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
@@ -135,12 +135,18 @@ class NoteChecks:
             return []
         with self._timed(check, "class"):
             kept = await room.store.templates_of_class(there.session, there.student_id, room.consent_wording)
-            name, opened = self._engine.name, dict[bytes, bytes]()
-            for student_id, sealed in ((each.student_id, each.sealed) for each in kept if each.engine == name):
-                with suppress(PersonKeyGone, PersonKeysUnavailable):  # made again at that student's next check
-                    if sealed not in self._opened:
-                        self._opened[sealed] = await asyncio.to_thread(self._keys.open, student_id, sealed)
-                    opened[sealed] = self._opened[sealed]
+            try:
+                return await asyncio.to_thread(self._open, [each for each in kept if each.engine == self._engine.name])
+            except PersonKeysUnavailable as error:
+                raise FaceUnavailable(str(error)) from error
+
+    def _open(self, kept: Collection[Template]) -> list[bytes]:
+        """Return templates decrypted; those of the last comparison are still known, unless a key was deleted since."""
+        with_keys, opened = self._keys.there([each.student_id for each in kept]), dict[bytes, bytes]()
+        for each in kept:
+            if each.student_id in with_keys:
+                with suppress(PersonKeyGone):  # made again at that student's next check
+                    opened[each.sealed] = self._opened.get(each.sealed) or self._keys.open(each.student_id, each.sealed)
         self._opened = opened
         return list(opened.values())
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from classroom.check_in.claims import account_number
+from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Problem
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, folded
 from classroom.overview import note_text, read_overview
 from classroom.photos import PhotoError, Photos
-from classroom.rival_accounts import accept_buttons, account_lines, is_rivalled
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import delete_older, replace_file
@@ -157,16 +158,16 @@ class FaceReviews:
         lines = [bold(escape(found.name(check_in.student_id, with_id=True))), review_text(_, check_in)]
         if kept is not None and kept[1] is not None:
             lines.append(_("Similarity: {percent} %.").format(percent=round(kept[1])))
-        both = _("Left the ID photo, right the video: is it the same person?")
-        if not is_rivalled(check_in):
-            lines.append(both if kept is not None and kept[2] else _("Is this student in class?"))
         which = f"{key}:{check_in.face.message if check_in.face is not None else 0}"
-        accept, reject = [Button(_("Accept"), f"fok:{which}")], Button(_("Reject"), f"fno:{which}")
-        keyboard = [[*accept, reject]]
+        reject = Button(_("Reject"), f"fno:{which}")
         if is_rivalled(check_in):
             lines += await account_lines(self._classroom, _, check_in)
             accept = accept_buttons(_, check_in, f"fowner:{key}")
             keyboard = [accept[:2], [*accept[2:], reject]]
+        else:
+            both = _("Left the ID photo, right the video: is it the same person?")
+            lines.append(both if kept is not None and kept[2] else _("Is this student in class?"))
+            keyboard = [[Button(_("Accept"), f"fok:{which}"), reject]]
         if len(waiting) > 1:
             keyboard.append([Button(_("Later ({number} more)").format(number=len(waiting) - 1), f"look:{key}")])
         name, now = _name(check_in), self._classroom.clock.now()
@@ -228,6 +229,29 @@ def review_text(_: Texts, check_in: CheckIn) -> str:
         Problem.FLAT: _("It may be a photograph."),
     }
     return texts[policy.problem_in(check_in.note)]
+
+
+def is_rivalled(check_in: CheckIn) -> bool:
+    return bool(check_in.rivals) or check_in.note == codes.CLAIMED_TWICE
+
+
+async def account_lines(classroom: Classroom, _: Texts, check_in: CheckIn) -> list[str]:
+    """Return what is known of the accounts that sent an ID, and of the linked one; nobody is accused."""
+    zone, bound = classroom.settings.zone, await classroom.store.binding_for(check_in.student_id)
+    came = {check_in.telegram_id: check_in.code_at} | {each.telegram_id: each.at for each in check_in.rivals}
+    text, times = _("No. {number}: came at {time}"), {each: at.astimezone(zone) for each, at in came.items()}
+    lines = [text.format(number=account_number(each), time=f"{at:%H:%M}") for each, at in times.items()]
+    if bound is not None:
+        since, text = f"{bound.bound_at.astimezone(zone):%d.%m.%Y %H:%M}", _("No. {number}: linked since {date}")
+        lines.append(text.format(number=account_number(bound.telegram_id), date=since))
+    return [*lines, _("Whose ID is it? Each chat shows its number.")]
+
+
+def accept_buttons(_: Texts, check_in: CheckIn, data: str) -> list[Button]:
+    """Return a button for each account; ``data`` is what stands before the account in the button's data."""
+    accounts = [check_in.telegram_id, *(each.telegram_id for each in check_in.rivals)]
+    text = _("Accept No. {number}")
+    return [Button(text.format(number=account_number(each)), f"{data}:{each}") for each in accounts]
 
 
 def _name(check_in: CheckIn) -> str:

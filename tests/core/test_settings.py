@@ -167,6 +167,18 @@ class TestReading:
         environment.setenv("ADMIN_TELEGRAM_ID", "5")
         assert settings.load_for_bot().single_user
 
+    @pytest.mark.parametrize("engine", ["rekognition", "none"])
+    def test_compared_with_the_class(self, environment: pytest.MonkeyPatch, engine: str) -> None:
+        """Only the local engine keeps templates to compare with."""
+        for name, value in (("TEACHER_BOT_TOKEN", f"8{TOKEN}"), ("STUDENT_BOT_TOKEN", f"9{TOKEN}")):
+            environment.setenv(name, value)
+        environment.setenv("FACE_COMPARE_CLASS", "1")
+        assert settings.load_for_bot().face_compare_class
+        environment.setenv("FACE_ENGINE", engine)
+        wanted = f"^FACE_COMPARE_CLASS: got 1, wants 0, since FACE_ENGINE={engine} keeps no templates to compare with$"
+        with pytest.raises(SettingsError, match=wanted):
+            settings.load_for_bot()
+
     @pytest.mark.parametrize(("value", "is_right"), [("0", True), ("14", False), ("15", True), ("601", False)])
     def test_rotation(self, environment: pytest.MonkeyPatch, value: str, is_right: bool) -> None:
         """OTP_ROTATE_SECONDS is 0 or long enough to type a code."""

@@ -306,7 +306,7 @@ def test_class(driver: webdriver.Chrome, tmp_path: Path) -> None:
         page.types("Aruzhan", "S001")
         page.shares("Aruzhan")
         page.taps("Aruzhan", "Without My Face")
-        page.taps("Teacher", "Confirm All (1)")
+        page.taps("Teacher", "Without a Face Check (1)")
         page.taps("Teacher", "Yes, Confirm These (1)")
         page.sees("Aruzhan", "Attendance marked")
         assert page.console() == []

@@ -29,7 +29,7 @@ ACCUSING = ("photo", "picture of", "screen", "фото", "экран", "изоб
 
 def settings(engine: str = "local", *, compares: bool = False) -> Settings:
     """Return the settings of an engine."""
-    return Settings(_env_file=None, face_engine=engine, face_compare_class=compares)  # type: ignore[call-arg,arg-type]
+    return Settings(_env_file=None, face_engine=engine, face_compare_class=compares)  # type: ignore[call-arg]
 
 
 def length(text: str) -> int:

@@ -34,7 +34,7 @@ class Scene:
         self.telegram, self.folder, self.clock = telegram, folder, RunningClock()
         self.engine, self.photos = FakeEngine(), FakePhotos()
         fakes = {"engine": self.engine, "photos": self.photos, "reports": HealthReports()}
-        self.run = Run(folder, telegram.url, self.clock, **fakes, **settings)  # type: ignore[arg-type]  # each its own
+        self.run = Run(folder, telegram.url, self.clock, **fakes, **settings)
         self.run.starts(face_engine="local")
         self.teacher = Teacher(telegram, 7001, "+77010000001")
         self.teacher.signs_in()

@@ -1,10 +1,11 @@
 """One note's check with the real store: repeated recordings, templates."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from classroom.domain.sessions import Binding
+from classroom.domain.sessions import Binding, CheckIn, Consent
 from classroom.faces.person_keys import PersonKeyGone
 from tests.classroom.verification.queue_scene import OPENED, STRICT, Scene, eventually, matches
 
@@ -95,3 +96,60 @@ class TestTemplates:
         with pytest.raises(PersonKeyGone):
             scene.keys.open("S001", b"sealed")
         assert scene.reported == []
+
+
+class TestClass:
+    """Templates of classmates for the comparison with the class."""
+
+    @pytest.fixture
+    def wording(self, scene: Scene) -> int:
+        """Set FACE_COMPARE_CLASS; return the version of the consent text."""
+        scene.room.settings = scene.room.settings.model_copy(update={"face_compare_class": True})
+        return scene.room.consent_wording
+
+    async def comes(self, scene: Scene, number: int, wording: int, *, with_class: bool = True, **more: int) -> CheckIn:
+        """Store a student's note, with the consent to the comparison or without."""
+        check_in = await scene.sends(number, **more)
+        await scene.store.bind(Binding(2000 + number, check_in.student_id, OPENED))
+        await scene.store.set_consent(Consent(2000 + number, True, OPENED, wording, with_class))
+        return check_in
+
+    async def test_others(self, scene: Scene, wording: int) -> None:
+        """The engine gets the classmates' templates that can be opened and are of this engine, never the own one."""
+        queue = scene.verification(STRICT)
+        queue.start()
+        for number in range(1, 5):
+            queue.submit(await self.comes(scene, number, wording, with_class=number != 2))
+            await eventually(lambda number=number: len(scene.reported) == number)  # type: ignore[misc]
+        first, third = b"template of photo of S001", b"template of photo of S003"
+        assert scene.engine.others == [[], [], [first], [first, third]]
+        scene.keys.forget("S003")
+        foreign = await scene.store.template("S001")
+        assert foreign is not None
+        await scene.store.save_template(replace(foreign, engine="another"))
+        queue.submit(await self.comes(scene, 4, wording, message=78))
+        await eventually(lambda: len(scene.reported) == 5)
+        assert scene.engine.others[-1] == []
+
+    async def test_withdrawn(self, scene: Scene, wording: int) -> None:
+        """Whoever withdraws, and whose data are deleted, is in no later comparison."""
+        queue = scene.verification(STRICT)
+        queue.start()
+        for number in range(1, 4):
+            queue.submit(await self.comes(scene, number, wording))
+            await eventually(lambda number=number: len(scene.reported) == number)  # type: ignore[misc]
+        assert len(scene.engine.others[-1]) == 2
+        await scene.store.set_consent(Consent(2001, True, OPENED, wording))
+        await scene.store.forget_student(2002)
+        queue.submit(await self.comes(scene, 3, wording, message=78))
+        await eventually(lambda: len(scene.reported) == 4)
+        assert scene.engine.others[-1] == []
+
+    async def test_switched_off(self, scene: Scene) -> None:
+        """Without the setting nobody is compared with anybody, whatever was agreed to before."""
+        queue = scene.verification(STRICT)
+        queue.start()
+        for number in (1, 2):
+            queue.submit(await self.comes(scene, number, scene.room.consent_wording))
+            await eventually(lambda number=number: len(scene.reported) == number)  # type: ignore[misc]
+        assert scene.engine.others == [[], []]
