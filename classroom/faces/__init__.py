@@ -1,9 +1,12 @@
 """Face engines: the protocol and its errors. Engines: dlib's models in worker processes, and AWS Rekognition."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from classroom.domain.face_policy import Examined, Motion
+
+if TYPE_CHECKING:
+    from classroom.faces.photo import PhotoFault
 
 
 class FaceError(Exception):
@@ -20,6 +23,13 @@ class FaceRefused(FaceError):
 
 class PhotoUnusable(FaceError):
     """The ID photo can't be used for a comparison (permanent: a better photo is needed); the text says why."""
+
+    def __init__(self, text: str, reason: "PhotoFault | None" = None) -> None:
+        super().__init__(text, reason)
+        self.text, self.reason = text, reason
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class FaceEngine(Protocol):
