@@ -63,6 +63,7 @@ class Problem(StrEnum):
     TWO_FACES = "two faces"
     CUT = "cut"  # the face leaves the picture, or is replaced by another one
     NOT_FOLLOWED = "not followed"  # other motions than asked for, or in another order
+    CRASHED = "crashed"  # the note brought down two fresh workers
     FLAT = "flat"  # the motion is that of a flat object: a photograph, a screen
 
 

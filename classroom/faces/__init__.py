@@ -17,6 +17,10 @@ class FaceUnavailable(FaceError):
     """The engine does not answer, is throttled, or its worker died (try again); no try of the student."""
 
 
+class NoteCrashed(FaceUnavailable):
+    """The worker died with this note, or took too long for it. Asked again, a fresh worker gets it (try again)."""
+
+
 class FaceRefused(FaceError):
     """The engine denies access, or is configured wrongly (permanent: the operator has to change it)."""
 

@@ -84,6 +84,7 @@ def problem_text(_: Texts, problem: Problem | None) -> str:
         return _("I could not match your face with your ID photo. Come closer, with light on your face, uncovered.")
     texts = {
         Problem.BROKEN: _("The video can't be read. Record it again."),
+        Problem.CRASHED: _("The video can't be read. Record it again."),
         Problem.NO_FACE: _("No face was found. Turn to the light, and hold the phone in front of your face."),
         Problem.TWO_FACES: _("There are two faces in the video. Make sure that yours is the only one."),
         Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
