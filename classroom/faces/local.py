@@ -18,7 +18,7 @@ from typing import Any
 from classroom.domain.face_policy import Examined, Motion
 from classroom.faces import FaceUnavailable, NoteCrashed, PhotoUnusable
 from classroom.faces.photo import PhotoFault
-from classroom.faces.worker import Worker, WorkerDied
+from classroom.faces.worker import LAST, NICE, Worker, WorkerDied
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class LocalEngine:
 
     def _ask_apart(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """Ask a fresh worker, once it has shown that it can work without the note."""
-        worker = self._new_worker()
+        worker = self._new_worker(LAST)
         try:
             worker.ask("prepare", (), self.longest, self.longest)
         except WorkerDied as error:
@@ -125,11 +125,11 @@ class LocalEngine:
         found: Worker = self._own.worker
         return found
 
-    def _new_worker(self) -> Worker:
+    def _new_worker(self, nice: int = NICE) -> Worker:
         if self._closed:
             raise FaceUnavailable("the face workers have ended")
         try:
-            worker = Worker()
+            worker = Worker(nice)
         except OSError as error:
             raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
         self._started.add(worker)

@@ -9,7 +9,7 @@ import io
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,7 +25,9 @@ MOST = 160  # pictures of one note
 SIDE = 400  # pixels to which larger notes are scaled down for tracking
 _LARGEST_SIDE = 1280  # pixels; Telegram's notes have at most 640
 _SQUARE = 1.02  # largest ratio of the sides
-_MOST_PIXELS = 800_000_000  # of all pictures: a minute of Telegram's largest notes at 30 pictures a second
+# What is decoded of one note; the rest is ignored. Telegram's apps record 384 x 384 pixels with 1 Mbit a second:
+_MOST_PIXELS = 300_000_000  # more than a minute of that, at 30 pictures a second
+_MOST_BYTES = 10_000_000  # likewise
 _MOST_UNITS = 20_000  # several slices a picture
 _BASE = 1000  # milliseconds added to all times: OpenCV takes a time of 0 for unknown
 _OPTIONS = "input_format;flv|format_whitelist;flv|codec_whitelist;h264|protocol_whitelist;|probesize;65536"
@@ -48,7 +50,7 @@ class Frame:
 def frames(note: bytes) -> Iterator[Frame]:
     """Yield about ``PER_SECOND`` pictures a second, at most ``MOST``. May raise NoVideo after some pictures."""
     try:
-        track = mp4.read(note)
+        track = _shortened(mp4.read(note))
         wanted = _wanted(sorted(track.shown_at.tolist()))
         stream = _checked(track, wanted)
     except h264.BadStream as error:
@@ -77,6 +79,16 @@ def frames(note: bytes) -> Iterator[Frame]:
         raise NoVideo("no pictures")
 
 
+def _shortened(track: mp4.Track) -> mp4.Track:
+    """Return the part of a track that is decoded."""
+    read = np.cumsum([len(sample) for sample in track.samples])
+    pictures = _MOST_PIXELS // max(1, track.width * track.height)
+    most = max(1, min(pictures, int(np.searchsorted(read, _MOST_BYTES))))
+    return replace(
+        track, samples=track.samples[:most], decoded_at=track.decoded_at[:most], shown_at=track.shown_at[:most]
+    )
+
+
 def _wanted(shown_at: list[int]) -> set[int]:
     """Return the times of the pictures to look at, in milliseconds."""
     gap = max(1000 // PER_SECOND, shown_at[-1] // MOST)
@@ -102,8 +114,6 @@ def _checked(track: mp4.Track, wanted: set[int]) -> bytes:
         raise h264.BadStream(f"not square: {sides}")
     if (track.width, track.height) != (width, height):
         raise h264.BadStream(f"{sides}, announced as {track.width} x {track.height}")
-    if pixels * len(track.samples) > _MOST_PIXELS:
-        raise h264.BadStream(f"{len(track.samples)} pictures of {sides}")
     parts = [b"FLV\1\1\0\0\0\x09\0\0\0\0", _tag(0, b"\x17\0\0\0\0" + _header(sps, pps))]
     count, late = 0, int((track.decoded_at - track.shown_at).max())  # nothing may be shown before it is decoded
     for sample, decoded, shown in zip(track.samples, track.decoded_at.tolist(), track.shown_at.tolist(), strict=True):

@@ -21,7 +21,7 @@ from classroom.faces import FaceError, FaceRefused, FaceUnavailable
 
 ROOM = 400 * 2**20  # bytes of memory for a note, above what the loaded models take
 OPEN_FILES = 64
-NICE = 10  # the event loop and the marker's Chromes have priority
+NICE, LAST = 10, 19  # the event loop and the marker's Chromes have priority; a note that is examined apart comes last
 _LARGEST_ANSWER = 16 * 2**20  # bytes
 # Of the environment: where packages and libraries are. Nothing else is passed on.
 KEPT = ("PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE")
@@ -41,10 +41,10 @@ class WorkerDied(Exception):
 class Worker:
     """A worker process. All methods block; only ``kill`` may be called while another thread asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, nice: int = NICE) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "classroom.faces.worker"],
+            [sys.executable, "-m", "classroom.faces.worker", str(nice)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=kept | _SET,
@@ -137,7 +137,7 @@ def main() -> None:
     """Answer requests until the input ends."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the answers
-    os.nice(NICE)
+    os.nice(int(sys.argv[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     _answer("prepare", ())  # a failure is reported by the first request
