@@ -85,10 +85,11 @@ class LocalEngine:
     async def _run(self, name: str, content: bytes, *arguments: Any) -> Any:
         """Run a function of ``examining`` in a worker; the first call starts the workers."""
         is_suspect = bool(self._suspects) and _digest(content) in self._suspects
-        if self._closed:
-            raise FaceUnavailable("the face workers have ended")
         pool, ask = (self._apart, self._ask_apart) if is_suspect else (self._shared, self._ask)
-        future = pool.submit(partial(ask, name, (content, *arguments)))
+        try:
+            future = pool.submit(partial(ask, name, (content, *arguments)))
+        except RuntimeError as error:
+            raise FaceUnavailable("the face workers have ended") from error
         self._waiting.add(future)
         future.add_done_callback(self._waiting.discard)
         try:

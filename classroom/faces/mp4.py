@@ -15,7 +15,7 @@ from classroom.faces.h264 import BadStream
 
 MOST_SAMPLES = 4000  # a minute at 60 pictures a second, with a margin
 LONGEST = 90.0  # seconds; Telegram's apps record one minute
-_MOST_BOXES = 5000
+_MOST_BOXES, _MOST_TRACKS = 5000, 20
 _TURNS = {(0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # signs of a display matrix: quarter turns clockwise
 
 Boxes = dict[bytes, list[memoryview]]
@@ -45,7 +45,7 @@ def read(note: bytes) -> Track:
         moov = _boxes(top[b"moov"][0])
         if b"mvex" in moov:
             raise BadStream("a fragmented MP4 file")
-        for trak in moov[b"trak"]:
+        for trak in moov[b"trak"][:_MOST_TRACKS]:
             track = _boxes(trak)
             mdia = _boxes(track[b"mdia"][0])
             if bytes(mdia[b"hdlr"][0][8:12]) != b"vide":

@@ -24,6 +24,7 @@ PER_SECOND = 8  # pictures: a head turns within about half a second
 MOST = 160  # pictures of one note
 SIDE = 400  # pixels to which larger notes are scaled down for tracking
 _LARGEST_SIDE = 1280  # pixels; Telegram's notes have at most 640
+_PADDING = 32  # pixels, of each side: pictures are coded in blocks of 16
 _SQUARE = 1.02  # largest ratio of the sides
 # What is decoded of one note; the rest is ignored. Telegram's apps record 384 x 384 pixels with 1 Mbit a second:
 _MOST_PIXELS = 300_000_000  # more than a minute of that, at 30 pictures a second
@@ -108,8 +109,10 @@ def _checked(track: mp4.Track, wanted: set[int]) -> bytes:
         raise h264.BadStream("no parameter sets")
     width, height, pixels = size = known[sps[0]]
     sides = f"{width} x {height} pixels"
-    if not 0 < min(width, height) <= max(width, height) <= _LARGEST_SIDE or pixels > 2 * _LARGEST_SIDE**2:
+    if not 0 < min(width, height) <= max(width, height) <= _LARGEST_SIDE:
         raise h264.BadStream(sides)
+    if pixels > (width + _PADDING) * (height + _PADDING):
+        raise h264.BadStream(f"{sides}, cut out of {pixels} pixels")
     if max(width, height) > _SQUARE * min(width, height):
         raise h264.BadStream(f"not square: {sides}")
     if (track.width, track.height) != (width, height):

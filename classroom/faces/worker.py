@@ -142,7 +142,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     _answer("prepare", ())  # a failure is reported by the first request
     _limit_memory()
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, OSError):  # our main process has ended
         while True:
             name, arguments, cpu = pickle.loads(_received(requests, 2**31))  # noqa: S301  # from our main process
             signal.setitimer(signal.ITIMER_PROF, cpu)  # its signal ends the process

@@ -143,3 +143,16 @@ def parameter_sets(avcc: bytes) -> list[bytes]:
         found.append(avcc[at + 2 : at + 2 + length])
         at += 3 + length
     return found
+
+
+def sps_of(blocks: int, right: int, bottom: int) -> bytes:
+    """Return an SPS of the baseline profile for square pictures of so many blocks, cut at two sides."""
+
+    def number(value: int) -> str:
+        return f"{value + 1:b}".zfill(2 * (value + 1).bit_length() - 1)
+
+    fields = (0, 0, 2, 1)  # its number, frame numbers, order, references
+    bits = "".join(map(number, fields)) + "0" + 2 * number(blocks - 1) + "111"
+    bits += "".join(number(each) for each in (0, right, 0, bottom)) + "01"
+    content = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    return b"\x67\x42\0\x1e" + content.replace(b"\0\0", b"\0\0\3")

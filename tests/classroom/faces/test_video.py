@@ -19,7 +19,7 @@ import pytest
 from classroom.faces import h264
 from classroom.faces.video import Frame, NoVideo, frames
 from sandbox.video_notes import _encoded, encoded
-from tests.media.hostile import TURNED, Encoded, box, file_of, full, growing_note, parameter_sets, pictures
+from tests.media.hostile import TURNED, Encoded, box, file_of, full, growing_note, parameter_sets, pictures, sps_of
 
 pytestmark = pytest.mark.unit
 
@@ -230,6 +230,17 @@ def test_other_kinds_of_h264() -> None:
     other = made.avcc.replace(sps, sps[:1] + b"\xf4" + sps[2:])
     with pytest.raises(NoVideo, match="profile 244"):
         read(file_of(Encoded(other, made.samples, [], [])))
+
+
+def test_cut_out() -> None:
+    """Small pictures that are cut out of large ones are refused: the large ones would be decoded."""
+    made = plain()
+    own = parameter_sets(made.avcc)[0]
+    large = sps_of(512, right=(8192 - 240) // 2, bottom=(8192 - 240) // 2)
+    assert h264.size(large) == (240, 240, 8192 * 8192)
+    avcc = made.avcc.replace(struct.pack(">H", len(own)) + own, struct.pack(">H", len(large)) + large)
+    with pytest.raises(NoVideo, match="cut out of 67108864 pixels"):
+        read(file_of(Encoded(avcc, made.samples, [], [])))
 
 
 @pytest.mark.parametrize("side", [16, 96, 240, 384, 400, 480, 640, 1278])
