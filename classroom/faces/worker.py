@@ -138,8 +138,8 @@ def main() -> None:
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the answers
     os.nice(int(sys.argv[1]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     _answer("prepare", ())  # a failure is reported by the first request
     _limit_memory()
     with contextlib.suppress(EOFError, OSError):  # our main process has ended
@@ -151,10 +151,16 @@ def main() -> None:
             _send(answers, pickled(answer))
 
 
+def _limit(what: int, most: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
+
+
 def _limit_memory() -> None:
     with contextlib.suppress(OSError, ValueError):  # elsewhere than on Linux there is no such file
         used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
+        _limit(resource.RLIMIT_AS, used + ROOM)
 
 
 def _answer(name: str, arguments: tuple[Any, ...]) -> Any:
