@@ -1,24 +1,51 @@
-"""Renders a different video note for each student and challenge of a class before a benchmark.
+"""Renders video notes for each challenge of a class before a benchmark.
 
-Two people's portraits, and a few renderings of each challenge; each student gets one of these with individual light,
-position and compression. Notes of a front camera are mirrored, so a turn to the left also passes for one to the right:
-three of the six challenges are rendered, and each serves two.
+Two people's portraits, a few renderings of each challenge, each in several lights, positions and compressions. Each
+student's note is one of these with the student's number in it, so no two are the same file. Notes of a front camera are
+mirrored, so a turn to the left also passes for one to the right: one rendering serves both.
 """
 
 import random
+import struct
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from classroom.domain.face_policy import new_challenge
 from sandbox.video_notes import RATE, Look, Picture, drawn, encoded, head, turned
 from tests.media.notes import ADMIRAL, ASTRONAUT, face, jpeg, portrait
 
-CHALLENGES = [("left", "right"), ("left", "up"), ("up", "left")]
-VARIANTS = 3  # renderings of each challenge
+VARIANTS, LOOKS = 2, 4  # renderings of each challenge, and looks of each
 PEOPLE = (ASTRONAUT, ADMIRAL)
-_SWAPPED = {"left": "right", "right": "left", "up": "up"}
+Challenge = tuple[str, ...]
+_SWAPPED = {"left": "right", "right": "left"}
+
+
+class _More(Exception):
+    """Another random number is needed, below ``args[0]``."""
+
+
+def challenges() -> list[Challenge]:
+    """Return every challenge that can be asked."""
+    found: set[Challenge] = set()
+    ways: list[tuple[int, ...]] = [()]
+    while ways:
+        way = ways.pop()
+        left = list(way)
+
+        def below(most: int, left: list[int] = left) -> int:
+            if not left:
+                raise _More(most)
+            return left.pop(0)
+
+        try:
+            found.add(tuple(motion.value for motion in new_challenge(below)))
+        except _More as more:
+            ways += [(*way, at) for at in range(more.args[0])]
+    return sorted(found)
 
 
 class Media:
@@ -28,16 +55,21 @@ class Media:
         self.folder = folder
         self.students = students
 
-    def make(self) -> None:
-        """Render missing notes in two processes; takes some minutes for 500."""
+    def make(self, asked: Sequence[Challenge] | None = None) -> None:
+        """Render missing notes, by default for all challenges, in two processes; takes some minutes at first."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        jobs = [(self.folder, person, asked) for person in PEOPLE for asked in CHALLENGES]
+        wanted = {_unmirrored(each) for each in asked or challenges()}
+        jobs = [(self.folder, person, each) for person in PEOPLE for each in sorted(wanted)]
         with ProcessPoolExecutor(2) as pool:
-            for _done in pool.map(_draw, jobs, [self.students] * len(jobs)):
+            for _done in pool.map(_draw, jobs):
                 pass
 
-    def note(self, number: int, asked: tuple[str, ...]) -> bytes:
-        return _file(self.folder, number, asked).read_bytes()
+    def note(self, number: int, asked: Challenge) -> bytes:
+        person, at = PEOPLE[number % len(PEOPLE)], number // len(PEOPLE) % (VARIANTS * LOOKS)
+        own = f"{number} {asked}".encode()
+        return _file(self.folder, person, _unmirrored(asked), at).read_bytes() + (
+            struct.pack(">I4s", 8 + len(own), b"free") + own
+        )
 
     def photos(self, folder: Path) -> None:
         """Write all ID photos: the person's portrait, cropped and compressed differently for each student."""
@@ -49,31 +81,32 @@ class Media:
             (folder / f"S{number + 1:04}.jpg").write_bytes(content)
 
 
-def _file(folder: Path, number: int, asked: tuple[str, ...]) -> Path:
-    drawn_as = asked if asked in CHALLENGES else tuple(_SWAPPED[word] for word in asked)
-    return folder / f"{number:04}-{'-'.join(drawn_as)}.mp4"
+def _unmirrored(asked: Challenge) -> Challenge:
+    first = next((motion for motion in asked if motion in _SWAPPED), "left")
+    return asked if first == "left" else tuple(_SWAPPED.get(motion, motion) for motion in asked)
 
 
-def _draw(job: tuple[Path, str, tuple[str, ...]], students: int) -> None:
-    """Render the notes for one challenge of all students with this person's portrait."""
+def _file(folder: Path, person: str, asked: Challenge, at: int) -> Path:
+    return folder / f"{person}-{'-'.join(asked)}-{at}.mp4"
+
+
+def _draw(job: tuple[Path, str, Challenge]) -> None:
+    """Render the notes for one challenge with this person's portrait."""
     folder, person, asked = job
-    numbers = [n for n in range(students) if PEOPLE[n % len(PEOPLE)] == person and not _file(folder, n, asked).exists()]
-    if not numbers:
+    if all(_file(folder, person, asked, at).exists() for at in range(VARIANTS * LOOKS)):
         return
     cv2.setNumThreads(1)
-    renderings: list[list[Picture]] = []
+    chance = random.Random(f"{person} {asked}")
     for variant in range(VARIANTS):
-        poses = turned(asked, degrees=22 + 3 * variant, seconds=0.85 + 0.05 * variant, rest=0.4)
-        renderings.append(drawn(face(person), poses, head, Look(noise=0, eyes=0.18 + 0.02 * variant)))
-    for number in numbers:
-        chance = random.Random(f"{number} {asked}")
-        rendering = renderings[number % VARIANTS]
-        move, light = (chance.randint(-12, 12), chance.randint(-8, 8)), chance.uniform(0.75, 1.1)
-        pictures = [_varied(picture, move, light) for picture in rendering[: 4 * RATE]]
-        file = _file(folder, number, asked)
-        partial = file.with_suffix(".part")
-        partial.write_bytes(encoded(pictures, chance.randint(24, 29)))
-        partial.rename(file)
+        poses = turned(asked, degrees=24 + 4 * variant, seconds=0.85 + 0.05 * variant, rest=0.4)
+        rendering = drawn(face(person), poses, head, Look(noise=0, eyes=0.18 + 0.02 * variant))
+        for look in range(LOOKS):
+            move, light = (chance.randint(-12, 12), chance.randint(-8, 8)), chance.uniform(0.75, 1.1)
+            pictures = [_varied(picture, move, light) for picture in rendering[: 6 * RATE]]
+            file = _file(folder, person, asked, variant * LOOKS + look)
+            partial = file.with_suffix(".part")
+            partial.write_bytes(encoded(pictures, chance.randint(24, 29)))
+            partial.rename(file)
 
 
 def _varied(picture: Picture, move: tuple[int, int], light: float) -> Picture:

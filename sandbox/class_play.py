@@ -26,7 +26,7 @@ CHALLENGE = "Record a round video"
 AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
 # Texts of the messages that end a check-in: no need to wait for another one.
 REFUSED = ("don't match", "Too many wrong codes", "was not finished", "This code is over")
-MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
+MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up", "look down": "down"}
 
 
 @dataclass

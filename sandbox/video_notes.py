@@ -109,7 +109,7 @@ def _bump(u: Numbers, v: Numbers, wide: float, high: float) -> Numbers:
 def turned(motions: Sequence[str], *, degrees: float = 25.0, seconds: float = 1.0, rest: float = 0.45) -> list[Pose]:
     """Return a head's poses frame by frame: rest, then each motion there and back, with a hand's tremble."""
     chance = random.Random(",".join(motions) + str(degrees))
-    towards = {"left": (1.0, 0.0), "right": (-1.0, 0.0), "up": (0.0, 0.85)}
+    towards = {"left": (1.0, 0.0), "right": (-1.0, 0.0), "up": (0.0, 0.85), "down": (0.0, -0.85)}
     way = [(0.0, 0.0)] * round(rest * RATE)
     for motion in motions:
         yaw, pitch = towards[motion]

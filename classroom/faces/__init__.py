@@ -1,9 +1,12 @@
 """Face engines: the protocol and its errors. Engines: dlib's models in worker processes, and AWS Rekognition."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from classroom.domain.face_policy import Examined, Motion
+
+if TYPE_CHECKING:
+    from classroom.faces.photo import PhotoFault
 
 
 class FaceError(Exception):
@@ -14,12 +17,23 @@ class FaceUnavailable(FaceError):
     """The engine does not answer, is throttled, or its worker died (try again); no try of the student."""
 
 
+class NoteCrashed(FaceUnavailable):
+    """The worker died with this note, or took too long for it. Asked again, a fresh worker gets it (try again)."""
+
+
 class FaceRefused(FaceError):
     """The engine denies access, or is configured wrongly (permanent: the operator has to change it)."""
 
 
 class PhotoUnusable(FaceError):
     """The ID photo can't be used for a comparison (permanent: a better photo is needed); the text says why."""
+
+    def __init__(self, text: str, reason: "PhotoFault | None" = None) -> None:
+        super().__init__(text, reason)
+        self.text, self.reason = text, reason
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class FaceEngine(Protocol):

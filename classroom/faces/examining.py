@@ -17,6 +17,7 @@ import numpy.typing as npt
 from classroom.domain.face_policy import Examined, Motion, Problem, percent
 from classroom.faces import PhotoUnusable, challenge, models
 from classroom.faces.following import FaceView, follow
+from classroom.faces.photo import PhotoFault, no_face, read_photo
 from classroom.faces.video import NoVideo
 
 PICTURES = 3  # of a note that are compared, at most
@@ -26,8 +27,6 @@ _SURELY = 0.18  # of distance below the threshold, where one picture decides
 _STILL_MATTERS = 18.0  # percentage points below the threshold
 _FRONTAL = 0.06  # shift above which a picture is less suitable for comparing
 _APART = 0.4  # seconds between pictures that are compared
-_PHOTO_SIDE = 800  # pixels to which ID photos are scaled down
-_LARGEST_PHOTO = 40_000_000  # pixels: larger pictures would fill the memory
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 
 Descriptor = npt.NDArray[np.float64]
@@ -42,12 +41,12 @@ def prepare() -> None:
 
 def template_of(photo: bytes) -> bytes:
     """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises PhotoUnusable."""
-    rgb = _photo(photo)
+    rgb = read_photo(photo)
     found = models.faces(models.detect(rgb) or models.detect(rgb, doubled=1))
     if not found:
-        raise PhotoUnusable("no face in it")
+        raise no_face(rgb, lambda turned: bool(models.detect(turned)))
     if len(found) > 1:
-        raise PhotoUnusable("two faces in it")
+        raise PhotoUnusable("two faces in it", PhotoFault.TWO_FACES)
     return models.describe(models.chip(rgb, found[0])).tobytes()
 
 
@@ -144,21 +143,6 @@ def _described(view: FaceView) -> Descriptor:
 
 def apart(one: Descriptor, other: Descriptor) -> float:
     return float(np.linalg.norm(one - other))
-
-
-def _photo(photo: bytes) -> npt.NDArray[np.uint8]:
-    """Return an ID photo in RGB, rotated by its EXIF data, scaled down. Raises PhotoUnusable."""
-    try:
-        picture = cv2.imdecode(np.frombuffer(photo, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise PhotoUnusable(f"no picture that can be read ({error.code})") from error
-    if picture is None or picture.size > 3 * _LARGEST_PHOTO:
-        raise PhotoUnusable("no picture that can be read")
-    side = max(picture.shape[:2])
-    if side > _PHOTO_SIDE:
-        factor = _PHOTO_SIDE / side
-        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(picture[:, :, ::-1])
 
 
 def _jpeg(view: FaceView) -> bytes:

@@ -1,70 +1,81 @@
-"""The local face engine, in worker processes: dlib holds the GIL, so threads would not help.
+"""The local face engine, in worker processes: the models hold the GIL, so threads would not help.
 
-Processes are spawned, not forked, so that they inherit nothing. A note that crashes its worker, or takes too long,
-fails alone: the other notes go on with another worker.
+A note that brings down its worker, or takes too long, fails alone: the other notes go on with another worker. Such a
+note is then examined apart, in a fresh worker of its own, so that it holds up nobody.
 """
 
 import asyncio
-import contextlib
 import functools
+import hashlib
 import logging
-import multiprocessing
 import os
 import threading
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
-
 from classroom.domain.face_policy import Examined, Motion
-from classroom.faces import FaceError, FaceRefused, FaceUnavailable
+from classroom.faces import FaceUnavailable, NoteCrashed, PhotoUnusable
+from classroom.faces.photo import PhotoFault
+from classroom.faces.worker import LAST, NICE, Worker, WorkerDied
 from core.machine import FACE_WORKER, Machine
 
 log = logging.getLogger(__name__)
 
-SHARE = 0.8  # of the cores
-LONGEST = 20.0  # seconds for one note; the slowest one measured took under one
-STUCK_AFTER = 10.0  # more seconds, in which the pool should end the worker itself
+LONGEST = 20.0  # seconds for one note
+CPU = 2.5  # seconds of a core for one note; the slowest one measured took one
+CPU_APART = 8.0  # likewise, for a note that is examined apart: on a slow machine, or a long one
 END_WITHIN = 3.0  # seconds for workers that examine a note
+_SUSPECTS = 1000  # notes remembered that brought down a worker
 
 
 @functools.cache  # the first answer counts: later the workers themselves have taken memory
 def workers() -> int:
-    """Return the number of worker processes: four fifths of the available cores, fewer if not so many fit; or 0."""
+    """Return the number of worker processes: one for each available core, fewer if not so many fit; or 0."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(max(1, int(SHARE * cores)), min(Machine().room(FACE_WORKER).fits.values()))
+    return min(cores, *Machine().room(FACE_WORKER).fits.values())
 
 
 class LocalEngine:
-    """A ``FaceEngine`` and a challenge checker. ``threshold`` is in percent, ``longest`` in seconds for a note."""
+    """A ``FaceEngine`` and a challenge checker. ``threshold`` is in percent; the limits are seconds for one note."""
 
     name = "local"
     keeps_templates = True
 
     def __init__(
-        self, threshold: float, processes: int | None = None, longest: float = LONGEST, stuck_after: float = STUCK_AFTER
+        self,
+        threshold: float,
+        processes: int | None = None,
+        longest: float = LONGEST,
+        cpu: float = CPU,
+        cpu_apart: float = CPU_APART,
     ) -> None:
         self._threshold = threshold
-        self.longest = longest
-        self._stuck_after = stuck_after
+        self.longest, self._cpu, self._cpu_apart = longest, cpu, cpu_apart
         self._processes = processes or workers()
-        self._free = asyncio.Semaphore(self._processes)
-        self._lock = threading.Lock()
-        self._pool = self._new_pool()
+        self._shared = ThreadPoolExecutor(self._processes, "faces")  # each thread has a worker
+        self._apart = ThreadPoolExecutor(1, "faces-apart")
+        self._own = threading.local()
+        self._started: set[Worker] = set()
+        self._waiting: set[Future[Any]] = set()
+        self._suspects: deque[bytes] = deque(maxlen=_SUSPECTS)
         self._closed = False
-
-    def _new_pool(self) -> ProcessPool:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPool(max_workers=self._processes, initializer=_prepare, context=context)
 
     def warm_up(self) -> None:
         """Start the workers before the first note comes: each loads its models for about a second."""
         for _worker in range(self._processes):
-            self._schedule("prepare", ())  # the initializer does it; this call starts the worker
+            self._shared.submit(self._worker)
 
     async def template(self, photo: bytes) -> bytes:
-        made: bytes = await self._run("template_of", photo)
+        try:
+            made: bytes = await self._run("template_of", photo)
+        except NoteCrashed:
+            try:
+                made = await self._run("template_of", photo)
+            except NoteCrashed as error:
+                raise PhotoUnusable(f"not to be read: {error}", PhotoFault.UNREADABLE) from error
         return made
 
     async def examine(
@@ -77,70 +88,90 @@ class LocalEngine:
         found: Examined = await self._run("check_challenge", note, list(motions))
         return found
 
-    async def check_photo(self, photo: bytes) -> str | None:
-        """Return why an ID photo can't be used, or hardly: a ``PhotoFault``."""
-        fault: str | None = await self._run("check_photo", photo)
+    async def check_photo(self, photo: bytes) -> PhotoFault | None:
+        """Return why an ID photo can't be used, or hardly."""
+        try:
+            fault: PhotoFault | None = await self._run("check_photo", photo)
+        except NoteCrashed:
+            return PhotoFault.UNREADABLE
         return fault
 
-    async def _run(self, name: str, *arguments: Any) -> Any:
+    async def _run(self, name: str, content: bytes, *arguments: Any) -> Any:
         """Run a function of ``examining`` in a worker; the first call starts the workers."""
+        is_suspect = bool(self._suspects) and _digest(content) in self._suspects
+        pool, ask = (self._apart, self._ask_apart) if is_suspect else (self._shared, self._ask)
         try:
-            async with self._free:
-                pool, future = await asyncio.to_thread(self._schedule, name, arguments)
-                async with asyncio.timeout(self.longest + self._stuck_after):
-                    return await asyncio.wrap_future(future)
-        except ProcessExpired as error:
-            raise FaceUnavailable(f"a face worker died (exit {error.exitcode})") from error
-        except TimeoutError as error:
-            if future.cancelled():  # the pool's own time-out did not work: it waits for a frozen worker
-                log.warning("the face workers do not answer: starting new ones")
-                await asyncio.to_thread(_stop, pool)
-            raise FaceUnavailable(f"a face worker took longer than {self.longest:.0f} seconds") from error
-        except RuntimeError as error:  # the pool is closed, or can't start a process
-            raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
+            future = pool.submit(partial(ask, name, (content, *arguments)))
+        except RuntimeError as error:
+            raise FaceUnavailable("the face workers have ended") from error
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        try:
+            return await asyncio.wrap_future(future)
+        except WorkerDied as error:
+            if not is_suspect and not self._closed:
+                self._suspects.append(_digest(content))
+            if self._closed:
+                raise FaceUnavailable(str(error)) from error
+            raise NoteCrashed(str(error)) from error
 
-    def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "tuple[ProcessPool, Future[Any]]":
-        """Schedule work; a pool that was stopped, or failed because all its idle workers died, is replaced first."""
-        with self._lock:
-            if not self._closed and not self._pool.active:
-                self._pool = self._new_pool()
-            return self._pool, self._pool.schedule(_in_worker, (name, *arguments), timeout=self.longest)
+    def _ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        return self._worker().ask(name, arguments, self.longest, self._cpu)
+
+    def _ask_apart(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Ask a fresh worker, once it has shown that it can work without the note."""
+        worker = self._new_worker(LAST)
+        try:
+            worker.ask("prepare", (), self.longest, self.longest)
+        except WorkerDied as error:
+            raise FaceUnavailable(str(error)) from error
+        else:
+            return worker.ask(name, arguments, self.longest, self._cpu_apart)
+        finally:
+            self._end_worker(worker)
+
+    def _worker(self) -> Worker:
+        """Return this thread's worker, a new one if the last one has died."""
+        worker: Worker | None = getattr(self._own, "worker", None)
+        if worker is not None and not worker.is_alive:
+            self._end_worker(worker)
+            worker = None
+        self._own.worker = worker or self._new_worker()
+        found: Worker = self._own.worker
+        return found
+
+    def _new_worker(self, nice: int = NICE) -> Worker:
+        if self._closed:
+            raise FaceUnavailable("the face workers have ended")
+        try:
+            worker = Worker(nice)
+        except OSError as error:
+            raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
+        self._started.add(worker)
+        if self._closed:  # meanwhile
+            worker.kill()
+        return worker
+
+    def _end_worker(self, worker: Worker) -> None:
+        worker.close()
+        self._started.discard(worker)
 
     async def close(self) -> None:
         """End all workers; those that examine a note have ``END_WITHIN`` seconds."""
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._pool.close()  # type: ignore[no-untyped-call]
-        try:
-            self._pool.join(END_WITHIN)
-        except TimeoutError:
+        self._closed = True
+        at_work = [future for future in list(self._waiting) if future.running()]
+        if wait(at_work, END_WITHIN).not_done:
             log.warning("face workers are ended before they have finished")
-            _stop(self._pool)
+        for worker in list(self._started):
+            worker.kill()
+        for pool in (self._shared, self._apart):
+            pool.shutdown()
+        for worker in list(self._started):
+            self._end_worker(worker)
 
 
-def _stop(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()
-
-
-def _prepare() -> None:
-    os.nice(5)  # the event loop has priority
-    with contextlib.suppress(FaceError):  # the first task reports it
-        _in_worker("prepare")
-
-
-def _in_worker(name: str, *arguments: Any) -> Any:
-    """Run a function of ``examining``. Raises only FaceErrors: another exception's own text may contain anything."""
-    try:
-        from classroom.faces import examining
-
-        return getattr(examining, name)(*arguments)
-    except FaceError:
-        raise
-    except ImportError as error:
-        raise FaceRefused(f"the face engine is not installed ({error.name})") from None
-    except Exception as error:  # noqa: BLE001  # the worker goes on, and the kind is logged
-        raise FaceUnavailable(f"a face worker failed: {type(error).__name__}") from None
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

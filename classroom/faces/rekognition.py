@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from aiolimiter import AsyncLimiter
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from classroom.aws import TIMEOUT, Access, AwsRefused, AwsService, AwsUnavailable
 from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces.photo import PhotoFault, read_header
 from core.clock import Clock
 
 CALLS_PER_SECOND = 5.0  # of each operation; quotas depend on region and operation, and this is a low one
@@ -79,7 +80,8 @@ class RekognitionEngine:
         self._rekognition = AwsService("rekognition", access, timeout=timeout)
         # evenly spaced calls: a burst would exceed the quota
         self._quotas = {each: AsyncLimiter(1, 1 / calls_per_second) for each in ("detect_faces", "compare_faces")}
-        self._photos: OrderedDict[bytes, str] = OrderedDict()  # by digest: why a photo can't be used; "": it can
+        # by digest: why a photo can't be used; None: it can
+        self._photos: OrderedDict[bytes, tuple[str, PhotoFault | None] | None] = OrderedDict()
 
     async def template(self, photo: bytes) -> bytes:
         """Return the photo itself, after checking that it has one face."""
@@ -123,7 +125,7 @@ class RekognitionEngine:
                 return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
             if not faces:
                 return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
-            raise PhotoUnusable(f"the ID photo {error}") from error
+            raise PhotoUnusable(f"the ID photo {error}", error.reason) from error
         seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
         return replace(_examined(_faces(answer, size)), seconds=seconds)
 
@@ -133,13 +135,13 @@ class RekognitionEngine:
         if digest not in self._photos:
             try:
                 problem = _examined(await self._detect(photo)).problem
-                self._photos[digest] = _FAULTS[problem] if problem is not None else ""
+                self._photos[digest] = (_FAULTS[problem], PhotoFault(problem)) if problem is not None else None
             except _BadPicture as error:
-                self._photos[digest] = f"the ID photo {error}"
+                self._photos[digest] = (f"the ID photo {error}", error.reason)
             if len(self._photos) > PHOTOS_KNOWN:
                 self._photos.popitem(last=False)
         if fault := self._photos[digest]:
-            raise PhotoUnusable(fault)
+            raise PhotoUnusable(*fault)
 
     async def _detect(self, picture: bytes) -> list["_Face"]:
         size = _size(picture)
@@ -168,23 +170,29 @@ class RekognitionEngine:
 class _BadPicture(Exception):
     """A picture that Rekognition does not accept; the text continues after its name."""
 
+    def __init__(self, text: str, reason: PhotoFault | None = PhotoFault.UNREADABLE) -> None:
+        super().__init__(text)
+        self.reason = reason
+
 
 def _size(picture: bytes) -> tuple[int, int]:
     """Return a picture's width and height in pixels as displayed, read from its header. Raises _BadPicture."""
     if len(picture) > LARGEST_PICTURE:
         raise _BadPicture(f"has {len(picture)} bytes, over {LARGEST_PICTURE}")
     try:
-        with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG")) as image:
-            width, height = image.size
-            turned = image.format != "PNG" and image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-    except UnidentifiedImageError:
-        raise _BadPicture("is not a JPEG or PNG") from None
+        kind, width, height = read_header(picture)
+        if kind not in ("JPEG", "PNG"):
+            raise _BadPicture("is not a JPEG or PNG")
+        with Image.open(io.BytesIO(picture), formats=[kind]) as image:
+            turned = kind != "PNG" and image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+    except PhotoUnusable as error:
+        raise _BadPicture(f"is {error}", error.reason) from None
     except Image.DecompressionBombError:
         raise _BadPicture("has too many pixels") from None
     except (OSError, SyntaxError, ValueError) as error:  # from Pillow, for damaged headers
         raise _BadPicture(f"can't be read ({type(error).__name__})") from None
     if min(width, height) < SMALLEST_PICTURE:
-        raise _BadPicture(f"has {width}x{height} pixels, under {SMALLEST_PICTURE}")
+        raise _BadPicture(f"has {width}x{height} pixels, under {SMALLEST_PICTURE}", PhotoFault.SMALL)
     return (height, width) if turned else (width, height)
 
 

@@ -7,7 +7,7 @@ from math import inf
 from classroom.domain.face_policy import NoteRefusal
 from classroom.domain.video_notes import NoteGone, NoteUnavailable, Unusable
 from classroom.error_codes import Code, noted
-from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces import FaceRefused, FaceUnavailable, NoteCrashed, PhotoUnusable
 from classroom.photos import PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.store import StoreError
 from classroom.verification.note_check import Check, Repeated
@@ -16,7 +16,13 @@ log = logging.getLogger(__name__)
 
 # Attempts at one check, by kind of failure. A failing store is retried without end: without it the check can't be
 # handed to the teacher either.
-TRIES: dict[type[Exception], float] = {FaceUnavailable: 3, NoteUnavailable: 8, PhotosUnavailable: 8, StoreError: inf}
+TRIES: dict[type[Exception], float] = {
+    NoteCrashed: inf,  # the queue counts them: the note is at fault
+    FaceUnavailable: 3,
+    NoteUnavailable: 8,
+    PhotosUnavailable: 8,
+    StoreError: inf,
+}
 TRIES_OF_A_BUG = 3
 # If the engine fails for this many checks without a success in between, the engine is at fault and not the notes.
 ENGINE_DOWN_AFTER = 3

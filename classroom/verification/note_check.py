@@ -12,7 +12,7 @@ from datetime import datetime
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
 from classroom.domain.video_notes import Download, NoteUnavailable, Unusable
-from classroom.faces import FaceEngine, FaceUnavailable
+from classroom.faces import FaceEngine, FaceUnavailable, NoteCrashed
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUnavailable
 from classroom.photos import IdPhoto, Photos
 from classroom.services import Classroom
@@ -61,6 +61,11 @@ class Check:
     in_engine: bool = False
 
     @property
+    def crashes(self) -> int:
+        """Return how many workers died with this note."""
+        return self.failures[NoteCrashed.__name__]
+
+    @property
     def key(self) -> tuple[str, str, int]:
         return key_of(self.check_in)
 
@@ -90,6 +95,11 @@ class NoteChecks:
         self._ahead = asyncio.Semaphore(self.settings.ahead)
         self._in_engine = asyncio.Semaphore(self.at_once)
         self._opened: dict[bytes, bytes] = {}  # templates of classmates, by their encrypted form
+        self._apart = asyncio.Semaphore(1)  # for notes that brought down a worker: the others do not wait for them
+
+    def has_to_wait(self, check: Check) -> bool:
+        """Say whether a check has to be tried later, because another note is examined apart."""
+        return bool(check.crashes) and self._apart.locked()
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
@@ -99,8 +109,9 @@ class NoteChecks:
             template, photo = await self._template_or_photo(check)  # first: without a photo the note is not needed
             note = await self._note(check)
             others = await self._classmates(check)
+            turn = self._apart if check.crashes else self._in_engine
             with self._timed(check, "turn"):
-                await self._in_engine.acquire()
+                await turn.acquire()
         check.in_engine = True
         try:
             if photo is not None:
@@ -110,7 +121,7 @@ class NoteChecks:
             examined = await self._engine.examine(note, motions, template, others)
         finally:
             check.in_engine = False
-            self._in_engine.release()
+            turn.release()
         check.seconds.update(examined.seconds or {})
         return examined
 

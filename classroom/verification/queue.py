@@ -11,9 +11,10 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict
+from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, Problem, verdict
 from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.domain.video_notes import Unusable
+from classroom.faces import NoteCrashed
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
@@ -25,6 +26,7 @@ from core.tasks import is_wanted
 log = logging.getLogger(__name__)
 
 TIMES_KEPT = 500  # of each step
+FRESH_WORKERS = 2  # that a note brings down, after another one, until it counts as a try
 
 # Called with the outcome: the note was examined, or can't be checked. Called again after a StoreError or DatabaseError,
 # and possibly for a check-in that has moved on meanwhile: the stored step decides.
@@ -144,6 +146,9 @@ class Verification:
 
     async def _run(self, check: Check) -> None:
         """Make one attempt at a check: report its outcome, or schedule the next attempt."""
+        if check.outcome is None and self._checks.has_to_wait(check):
+            self._put_later(check)
+            return
         if check.outcome is None:
             try:
                 if (outcome := await self._outcome(check)) is None:
@@ -183,7 +188,13 @@ class Verification:
         consent = await store.consent(now.telegram_id)
         if consent is None or not consent.covers(self._classroom.consent_wording):
             return Unusable.NO_CONSENT
-        examined = await self._checks.examine(check)
+        try:
+            examined = await self._checks.examine(check)
+        except NoteCrashed as error:
+            if check.crashes < FRESH_WORKERS:  # the first worker may have been at fault itself
+                raise
+            log.warning("%s, the note brought down %d workers: %s", check.label, check.crashes + 1, error)
+            examined = Examined(Problem.CRASHED, details=str(error))
         self._failures.clear()
         settings = self._classroom.settings
         limits = settings.face_match_threshold, settings.face_verification_max_retries

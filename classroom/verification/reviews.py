@@ -22,6 +22,8 @@ from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Problem
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, folded
+from classroom.faces import PhotoUnusable
+from classroom.faces.photo import read_header
 from classroom.overview import note_text, read_overview
 from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
@@ -37,7 +39,6 @@ log = logging.getLogger(__name__)
 REVIEW = "review:"  # prefix of the outbox references to these pictures
 SHOWN = "pictures:"  # prefix of the claims of check-ins on a teacher's screen
 HEIGHT, GAP = 320, 8  # pixels: small, and enough to compare two faces
-MOST_PIXELS = 40_000_000  # of a picture; larger ones are not opened
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ def side_by_side(*pictures: bytes) -> bytes:
 
 def _drawn(picture: bytes) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(picture)) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise ValueError("a picture that is too large")
+        header = read_header(picture)
+        with Image.open(io.BytesIO(picture), formats=[header.kind]) as opened:
+            opened.draft("RGB", (2 * HEIGHT, 2 * HEIGHT))
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (PhotoUnusable, UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("a picture that can't be read") from error
     width = min(max(1, round(upright.width * HEIGHT / upright.height)), 2 * HEIGHT)
     return ImageOps.fit(upright, (width, HEIGHT))

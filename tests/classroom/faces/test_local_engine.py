@@ -2,18 +2,24 @@
 
 import asyncio
 import os
+import pickle
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
-from classroom.domain.face_policy import Motion, Problem
-from classroom.faces import FaceUnavailable, PhotoUnusable
+from classroom.domain.face_policy import Examined, Motion, Problem
+from classroom.faces import FaceUnavailable, NoteCrashed, PhotoUnusable
 from classroom.faces.local import LocalEngine, workers
+from classroom.faces.photo import PhotoFault
+from classroom.faces.worker import KEPT, NICE, OPEN_FILES, pickled, read_answer
 from tests import children
 from tests.media.notes import ASTRONAUT, jpeg, portrait, recorded
 from tests.waiting import PATIENCE, eventually_true
@@ -35,7 +41,7 @@ async def engine() -> AsyncIterator[LocalEngine]:
 def its_workers() -> list[psutil.Process]:
     """Return the worker processes of this process."""
     started = children.children_of(psutil.Process(), recursive=True)
-    return [each for each in started if "spawn_main" in " ".join(children.command_of(each))]
+    return [each for each in started if "classroom.faces.worker" in " ".join(children.command_of(each))]
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -76,6 +82,82 @@ async def test_killed_worker(engine: LocalEngine) -> None:
     assert "answered" in answers
 
 
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="no limits on memory")
+async def test_what_a_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker has no setting or token of ours, few files, a limited memory, and a low priority."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:a")
+    engine = LocalEngine(70.0, processes=1, longest=PATIENCE)
+    try:
+        await engine.check_challenge(b"none", ASKED)
+        (worker,) = its_workers()
+        names = set(worker.environ())
+        assert names <= {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FFMPEG_LOGLEVEL", *KEPT}
+        assert worker.nice() == min(19, psutil.Process().nice() + NICE)
+        assert worker.rlimit(psutil.RLIMIT_NOFILE) == (OPEN_FILES, OPEN_FILES)
+        assert 0 < worker.rlimit(psutil.RLIMIT_AS)[0] < 4 * 2**30
+        assert worker.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    finally:
+        await engine.close()
+
+
+async def test_long_work() -> None:
+    """A note that takes too much of a core ends its worker; apart from the others it may take longer."""
+    note, photo = recorded(ASTRONAUT, ("left", "up")), jpeg(portrait(ASTRONAUT))
+    patient = LocalEngine(70.0, processes=1, longest=PATIENCE, cpu_apart=PATIENCE)
+    template = await patient.template(photo)
+    await patient.close()
+    for apart in (PATIENCE, 0.02):
+        engine = LocalEngine(70.0, processes=1, longest=PATIENCE, cpu=0.02, cpu_apart=apart)
+        try:
+            with pytest.raises(NoteCrashed, match="died"):
+                await engine.examine(note, ASKED, template)
+            if apart == PATIENCE:
+                assert (await engine.examine(note, ASKED, template)).problem is None
+            else:
+                with pytest.raises(NoteCrashed, match="died"):
+                    await engine.examine(note, ASKED, template)
+                with pytest.raises(PhotoUnusable, match="not to be read"):
+                    await engine.template(photo)
+            assert (await engine.check_challenge(b"none", ASKED)).problem is Problem.BROKEN
+        finally:
+            await engine.close()
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="no limits on memory")
+async def test_out_of_memory(engine: LocalEngine) -> None:
+    """A note for which the memory does not suffice ends its worker, and a fresh one examines it."""
+    note = recorded(ASTRONAUT, ("left", "up"))
+    note += struct.pack(">I4s", 8 + 3 * 10**7, b"free") + bytes(3 * 10**7)
+    await engine.check_challenge(b"none", ASKED)
+    (worker,) = its_workers()
+    used = worker.memory_info().vms + 2**20
+    worker.rlimit(psutil.RLIMIT_AS, (used, used))
+    with pytest.raises(NoteCrashed, match="died"):
+        await engine.check_challenge(note, ASKED)
+    assert (await engine.check_challenge(note, ASKED)).problem is None
+
+
+class Evil:
+    """A value that runs a command when it is read."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("true",)
+
+
+def test_answers_are_plain() -> None:
+    """What a worker answers can't run code here; its numbers and errors come through."""
+    with pytest.raises(pickle.UnpicklingError):
+        read_answer(pickled(Evil()))
+    with pytest.raises(pickle.UnpicklingError):
+        read_answer(pickle.dumps(subprocess.run))
+    numbers: dict[str, Any] = {"a": np.float32(1)}
+    found = read_answer(pickled(Examined(Problem.CUT, distance=np.float64(0.5), seconds=numbers)))
+    assert found == Examined(Problem.CUT, distance=0.5, seconds={"a": 1.0})
+    assert type(found.distance) is float
+    assert read_answer(pickled(PhotoUnusable("none", PhotoFault.HEIC))).reason is PhotoFault.HEIC
+
+
 async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:
     try:
         await engine.examine(note, ASKED, template)
@@ -87,7 +169,7 @@ async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:
 @pytest.mark.ordeal
 async def test_hanging_worker() -> None:
     """A frozen worker fails its check, and another worker does the next one."""
-    engine = LocalEngine(70.0, processes=1, longest=PATIENCE, stuck_after=0.5)
+    engine = LocalEngine(70.0, processes=1, longest=PATIENCE)
     try:
         template = await engine.template(jpeg(portrait(ASTRONAUT)))
         (worker,) = its_workers()
@@ -143,6 +225,5 @@ def test_no_worker_outlives_us(tmp_path: Path) -> None:
 
 
 def test_how_many() -> None:
-    """There are workers for four fifths of the cores, and at least one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    assert workers() == max(1, cores * 4 // 5)
+    """There is a worker for each core."""
+    assert workers() == (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())

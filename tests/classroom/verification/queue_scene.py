@@ -28,9 +28,9 @@ QUICK = QueueSettings(first_pause=0.001, longest_pause=0.01)
 STRICT = replace(QUICK, ahead=1)  # one after the other, for tests of the order
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
+async def eventually(condition: Callable[[], bool], within: float = 60) -> None:
     """Wait until a condition holds."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110  # the condition has no event
             await asyncio.sleep(0.002)
 

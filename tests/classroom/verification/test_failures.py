@@ -7,7 +7,7 @@ import pytest
 from classroom.domain.face_policy import Problem
 from classroom.domain.sessions import Consent
 from classroom.domain.video_notes import NoteGone, NoteUnavailable, Unusable
-from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces import FaceRefused, FaceUnavailable, NoteCrashed, PhotoUnusable
 from classroom.photos import PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.store import StoreUnavailable
 from classroom.verification.failures import PERMANENT
@@ -88,6 +88,37 @@ class TestTroubles:
         queue.submit(await scene.sends(1))
         await scene.waits_for(*matches(1))
         assert scene.engine.calls["note 1"] == 2
+
+    async def test_note_brings_down_workers(self, scene: Scene) -> None:
+        """A note with which three workers die, two of them fresh, counts as a try; the others do not wait for it."""
+        queue = scene.verification(at_once=1)
+        scene.engine.fail("note 1", NoteCrashed("died"))
+        scene.engine.fail("note 2", NoteCrashed("died"), times=2)
+        queue.start()
+        for number in range(1, 10):
+            queue.submit(await scene.sends(number))
+        await scene.waits_for(("S001", "retry"), *matches(*range(2, 10)))
+        assert scene.engine.calls["note 1"] == 3
+        assert scene.engine.calls["note 2"] == 3
+
+    async def test_suspects_are_examined_one_by_one(self, scene: Scene) -> None:
+        """Notes that brought down a worker wait for each other, and take no turn of the others."""
+        queue = scene.verification(at_once=2)
+        for number in range(1, 5):
+            scene.engine.fail(f"note {number}", NoteCrashed("died"), times=1)
+            queue.submit(await scene.sends(number))
+        scene.engine.gate.shut()
+        queue.start()
+        await eventually(lambda: scene.engine.gate.waiting == 2)
+        scene.engine.gate.let_by()
+        await eventually(lambda: scene.engine.gate.waiting == 3)  # two others, and one of them again
+        scene.engine.gate.let_by()
+        await eventually(lambda: scene.engine.gate.waiting == 1)
+        for number in range(5, 7):
+            queue.submit(await scene.sends(number))
+        await eventually(lambda: scene.engine.gate.waiting == 3)
+        scene.engine.gate.open()
+        await scene.waits_for(*matches(*range(1, 7)))
 
     @pytest.mark.parametrize(
         ("where", "error", "reason"),
