@@ -44,6 +44,7 @@ pins:
 	@tools/set-up run
 	$(PIN) $(PINS_ARGS) -o requirements.txt
 	$(PIN) $(PINS_ARGS) --group dev -c requirements.txt -o requirements-dev.txt
+	@echo "Then, with the new versions installed: $(PYTHON) -m tools.licences --write"
 
 # Bring new texts from the code into the catalogues; then translate them in locales/*/LC_MESSAGES/attendance.po.
 texts:
