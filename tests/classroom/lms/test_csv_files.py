@@ -244,7 +244,7 @@ class TestMarks:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 cells = [cell for line in csv.reader(file, delimiter=separator) for cell in line]
             signs = tuple(each for each in FORMULAS if each.strip())
-            assert [cell for cell in cells if cell.strip(' "\t\r\n').startswith(signs)] == []
+            assert [cell for cell in cells if cell.strip(" \t\r\n").startswith(signs)] == []
 
     @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
     def test_formula_behind_a_separator(self, separator: str) -> None:
