@@ -59,14 +59,13 @@ from core.health import HealthReports, PartHealth
 from core.settings import Settings
 from core.sqlite import Database
 from core.tasks import is_wanted
-from telegram_app.attempts import Attempts
+from telegram_app.attempts import Attempts, SignInLocks
 from telegram_app.factory import AnyApplication, run_side_by_side
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outage import WriteOutage
 from telegram_app.outbox import BETWEEN_SENDS
 from telegram_app.side import Side
-from telegram_app.sign_in_locks import SignInLocks
 
 log = logging.getLogger(__name__)
 

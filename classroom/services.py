@@ -18,10 +18,10 @@ from classroom.saved_rooms import SavedRooms
 from classroom.store import Store
 from core.clock import Clock
 from core.settings import Settings
+from telegram_app.attempts import SignInLocks
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Item
 from telegram_app.side import Side, typed_text
-from telegram_app.sign_in_locks import SignInLocks
 
 log = logging.getLogger(__name__)
 

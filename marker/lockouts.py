@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from marker.services import Services
 from storage import account_key
-from telegram_app.attempts import Rule
-from telegram_app.sign_in_locks import HOUR, SignInLocks
+from telegram_app.attempts import HOUR, Rule, SignInLocks
 
 # Used, revoked and expired codes count, too: that such a code existed is of use to somebody who guesses.
 CODES = Rule("code", 5, HOUR, timedelta(minutes=15))

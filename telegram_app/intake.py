@@ -11,6 +11,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection
@@ -77,7 +78,7 @@ class Intake:
 
     async def run(self) -> None:
         """Fetch and handle updates until cancelled, or until Telegram refuses the token."""
-        with suppress(DatabaseError):
+        with suppress(DatabaseError, sqlite3.Error):
             self._handled_before = await asyncio.to_thread(self._side.people.handled)
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, factor=1.5)
         while is_wanted():
@@ -166,7 +167,7 @@ class Intake:
         except Exception as error:  # noqa: BLE001  # an error handler's own: those of handlers don't come this far
             log.error("update %d of person %d failed: %s", update.update_id, person, brief(error))  # noqa: TRY400
         if update.message is not None:
-            with suppress(DatabaseError):
+            with suppress(DatabaseError, sqlite3.Error):
                 await asyncio.to_thread(self._side.people.set_handled, person, update.update_id)
         self._open.pop(update.update_id, None)
         self._moved_at = time.monotonic()
@@ -187,19 +188,20 @@ class Intake:
     async def _confirm(self, updates: Collection[Update], told: Collection[Item] = ()) -> None:
         """Confirm updates that are not handled, after queuing the deletion of those that may hold a password."""
         items = list(told)
-        for update in updates:
-            message, person = update.message or update.edited_message, sender(update)
-            text = (message.text or message.caption or "") if message is not None else ""
-            if message is not None and text and await self._side.may_be_password(person, text):
-                items.append(Item(person, "delete", message_id=message.message_id, lane=URGENT))
         try:
+            for update in updates:
+                message, person = update.message or update.edited_message, sender(update)
+                text = (message.text or message.caption or "") if message is not None else ""
+                if message is not None and text and await self._side.may_be_password(person, text):
+                    items.append(Item(person, "delete", message_id=message.message_id, lane=URGENT))
             if items:
                 await self._side.outbox.put(*items)
-        except DatabaseError:
+        except (DatabaseError, sqlite3.Error):  # not writable, or damaged: that holds up nobody
             for item in items:
                 await self._side.outbox.direct(item)
-        for update in updates:
-            self._open.pop(update.update_id, None)
+        finally:
+            for update in updates:
+                self._open.pop(update.update_id, None)
 
     async def close(self) -> None:
         """Drop what waits, give running handlers some seconds, confirm what is handled. The rest is sent again."""

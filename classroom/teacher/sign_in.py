@@ -1,7 +1,7 @@
 """A teacher's sign-in: the phone number, and with an LMS also the password and the e-mail address.
 
 The message with the password is deleted first. The password is held in memory only, until the sign-in: after a restart
-it is asked for again. Refused sign-ins are counted, see telegram_app/sign_in_locks.py.
+it is asked for again. Refused sign-ins are counted, see telegram_app.attempts.py.
 """
 
 import asyncio

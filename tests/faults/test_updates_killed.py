@@ -142,7 +142,8 @@ def test_an_update_that_cannot_be_parsed(bot: ClassProcess, telegram: Telegram) 
     bot.environment["LOG_LEVEL"] = "DEBUG"
     student = Student(telegram, 2001)
     student.says("/start")
-    for content in ({"message": 5}, {"message": {"text": "my secret password"}}, {"edited_message": [[{}]]}):
+    contents: list[dict[str, Any]] = [{"message": 5}, {"message": {"text": "my secret password"}}]
+    for content in (*contents, {"edited_message": [[{}]]}):
         telegram.call("/update", bot=STUDENTS, content=content)
     student.says("/help my other secret")
     bot.start()

@@ -1,6 +1,7 @@
 """Updates: at least once, each person's in order, different people's concurrently, none held up by another person."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -312,7 +313,7 @@ class TestHeldUp:
         await scene.sees("later ends")
         assert "21 begins" not in scene.application.notes
 
-    @pytest.mark.parametrize("error", [None, DatabaseUnavailable("disk full")])
+    @pytest.mark.parametrize("error", [None, DatabaseUnavailable("disk full"), sqlite3.DatabaseError("malformed")])
     async def test_600_passwords(self, scene: Scene, error: Exception | None) -> None:
         """What is dropped is deleted from the chat where a password is asked for, also on a full disk."""
 
