@@ -25,6 +25,7 @@ from classroom.domain.sessions import (
     Sheet,
     Status,
     end_of,
+    face_is_allowed,
     finish_by,
     folded,
     mark_of,
@@ -71,7 +72,8 @@ class CheckIns(CodeEntry):
         in_review = check_in.step is CheckInStep.REVIEW and check_in.note in policy.UNSURE and now <= end_of(session)
         if session.cancelled or (check_in.step is not CheckInStep.PLACE and not in_review):
             return await self.current_answer(session, check_in, now)
-        if await self.mark_of(check_in) is not None:  # by hand meanwhile
+        sheets = await store.sheets_of(session.id, check_in.student_id)
+        if mark_of(sheets, check_in.student_id) is not None:  # by hand meanwhile
             return await self.current_answer(session, replace(check_in, step=CheckInStep.DONE), now)
         finish = deadline(session, check_in, self._grace)
         if now > finish:
@@ -87,7 +89,7 @@ class CheckIns(CodeEntry):
             return Answer(AnswerKind.REFUSED, session, refused, refusal)
         moved, answer = self._evaluated(session, check_in, evidence, now)
         if moved.step is CheckInStep.CONFIRM and self._classroom.checks_faces:
-            if await self._face_is_allowed(check_in):
+            if face_is_allowed(sheets, check_in.student_id):
                 face = await self._first_challenge(person, now)
                 moved = replace(moved, step=CheckInStep.FACE, face=face, asked_at=None)
                 answer = kind_for(moved)
@@ -107,12 +109,6 @@ class CheckIns(CodeEntry):
         if consent is None or not consent.covers(self._classroom.consent_wording):
             return FaceCheck()
         return faces.with_challenge(FaceCheck(), self._classroom.below, now)
-
-    async def _face_is_allowed(self, check_in: CheckIn) -> bool:
-        """Whether every roster of the session allows this student's face to be checked."""
-        key = folded(check_in.student_id)
-        sheets = await self._classroom.store.sheets_of(check_in.session, key)
-        return all(each.face_allowed for sheet in sheets for each in sheet.roster if folded(each.student_id) == key)
 
     async def current_answer(self, session: Session, check_in: CheckIn, now: datetime) -> Answer:
         """Return the answer to a location or a video that is not needed at this step."""

@@ -277,6 +277,12 @@ def mark_of(sheets: Iterable[Sheet], student_id: str) -> Mark | None:
     return next((mark for sheet in sheets for each, mark in sheet.marks.items() if folded(each) == wanted), None)
 
 
+def face_is_allowed(sheets: Iterable[Sheet], student_id: str) -> bool:
+    """Whether every roster allows that a student's face is checked."""
+    wanted = folded(student_id)
+    return all(each.face_allowed for sheet in sheets for each in sheet.roster if folded(each.student_id) == wanted)
+
+
 def new_code(below: Callable[[int], int]) -> str:
     """Return a random code of six digits. ``below`` returns a random number below its argument."""
     return f"{below(10**CODE_DIGITS):0{CODE_DIGITS}d}"

@@ -149,6 +149,22 @@ class TestOneAfterTheOther:
         student.sees("Attendance marked")
         nothing_shown(scene)
 
+    def test_two_accounts(self, scene: Scene) -> None:
+        """Of two accounts with one ID the right one is accepted there, too."""
+        first = scene.unclear(2001, "S001")
+        other = Recording(scene.telegram, 2002)
+        other.says("/start")
+        other.says(f"S001 {scene.code}")
+        other.sees("Your teacher has to look at your check-in")
+        scene.teacher.taps("Look at Them (1)")
+        shown = scene.teacher.sees("several Telegram accounts sent this ID")
+        assert labels(shown) == ["Accept No. 2001", "Accept No. 2002", "Reject"]
+        scene.teacher.taps("Accept No. 2002")
+        other.sees("Attendance marked")
+        first.sees("Your teacher did not accept the check-in")
+        eventually("nothing is shown", lambda: scene.teacher.counts("several Telegram accounts sent this ID\n") == 0)
+        nothing_shown(scene)
+
 
 class TestAMatchThatDoesNotDecide:
     def test_confirmed_with_one_tap(self, sorting: Scene) -> None:
