@@ -101,6 +101,7 @@ async def test_what_a_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
         await engine.close()
 
 
+@pytest.mark.ordeal
 async def test_long_work() -> None:
     """A note that takes too much of a core ends its worker; apart from the others it may take longer."""
     note, photo = recorded(ASTRONAUT, ("left", "up")), jpeg(portrait(ASTRONAUT))
