@@ -11,7 +11,7 @@ import pytest
 import skimage.data
 
 from classroom.faces import models
-from sandbox.video_notes import Face, Look, Picture, Surface, drawn, encoded, flat, head, turned
+from sandbox.video_notes import Face, Look, Picture, Surface, drawn, encoded, flat, head, speaking, turned
 
 ASTRONAUT, ADMIRAL = "astronaut", "admiral"  # portraits inside scikit-image and matplotlib
 
@@ -45,7 +45,11 @@ def jpeg(picture: Picture, quality: int = 92) -> bytes:
 @cache
 def face(name: str) -> Face:
     """Return a portrait and the places of its eyes."""
-    picture = portrait(name)
+    return eyes_found(portrait(name))
+
+
+def eyes_found(picture: Picture) -> Face:
+    """Return a photograph with one face and the places of its eyes."""
     rgb = np.ascontiguousarray(picture[:, :, ::-1])
     five = models.landmarks(rgb, models.detect(rgb)[0])
     left, right = (five[0] + five[1]) / 2, (five[2] + five[3]) / 2
@@ -61,4 +65,24 @@ def recorded(
     return encoded(drawn(face(name), turned(motions, degrees=degrees, seconds=0.8, rest=0.35), surface, look), look.crf)
 
 
-__all__ = ["ADMIRAL", "ASTRONAUT", "Look", "face", "flat", "head", "jpeg", "more_faces", "portrait", "recorded"]
+@cache
+def spoken(name: str, motions: tuple[str, ...], strength: float = 1.0, degrees: float = 25.0) -> bytes:
+    """Return a note of a person who makes the motions and speaks all the time."""
+    poses = turned(motions, degrees=degrees, seconds=0.8, rest=0.35)
+    return encoded(drawn(face(name), speaking(poses, strength=strength)))
+
+
+__all__ = [
+    "ADMIRAL",
+    "ASTRONAUT",
+    "Look",
+    "eyes_found",
+    "face",
+    "flat",
+    "head",
+    "jpeg",
+    "more_faces",
+    "portrait",
+    "recorded",
+    "spoken",
+]
