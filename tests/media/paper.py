@@ -30,7 +30,6 @@ from sandbox.video_notes import (
     Picture,
     Pose,
     Surface,
-    bent,
     drawn,
     encoded,
     flat,
@@ -115,9 +114,8 @@ def _surface(attack: Attack, pose: Pose, at: int) -> Surface:
         return _waving(0.10 * attack.strength, 2 * math.pi * 0.8 * at / RATE)
     if attack.kind == "bent":
         moved = max(abs(pose.yaw), abs(pose.pitch)) / _DEGREES  # bent further while it is turned
-        axis = 90.0 if abs(pose.pitch) > abs(pose.yaw) else 0.0
-        depth = attack.strength * (0.35 + 0.25 * moved)
-        return _folded(depth, axis) if attack.number % 2 else bent(depth, axis)
+        form = _folded if attack.number % 2 else _curved
+        return form(attack.strength * 0.3 + 0.2 * moved, 90.0 if attack.asked[0] in ("up", "down") else 0.0)
     return flat
 
 
@@ -128,8 +126,19 @@ def _waving(depth: float, phase: float) -> Surface:
     return surface
 
 
+def _curved(depth: float, axis: float) -> Surface:
+    """Return a sheet curved like a cylinder about an axis (degrees from upright), straight towards its edges."""
+    cos, sin = math.cos(math.radians(axis)), math.sin(math.radians(axis))
+
+    def surface(u: Numbers, v: Numbers) -> Numbers:
+        across = np.abs(cos * u + sin * (v - 0.4))
+        return np.asarray(-depth * np.where(across < 1.3, across**2, 2.6 * across - 1.69), dtype=np.float32)
+
+    return surface
+
+
 def _folded(depth: float, axis: float) -> Surface:
-    """Return a sheet folded along the nose like a roof; the ridge is a little round."""
+    """Return a sheet folded along the nose (or below the eyes) like a roof; the ridge is a little round."""
     cos, sin = math.cos(math.radians(axis)), math.sin(math.radians(axis))
 
     def surface(u: Numbers, v: Numbers) -> Numbers:
