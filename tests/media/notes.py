@@ -11,20 +11,21 @@ import pytest
 import skimage.data
 
 from classroom.faces import models
-from sandbox.video_notes import Face, Look, Picture, Surface, drawn, encoded, flat, head, speaking, turned
+from sandbox.video_notes import Face, Look, Picture, Surface, drawn, encoded, flat, head, turned
 
 ASTRONAUT, ADMIRAL = "astronaut", "admiral"  # portraits inside scikit-image and matplotlib
 
 
 @cache
 def portrait(name: str) -> Picture:
-    """Return a portrait in BGR: one of the two above, or a file in the folder FACES."""
+    """Return a portrait in BGR: one of the two above, a file in the folder FACES, or one with its whole path."""
     if name == ASTRONAUT:
         return np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
     if name == ADMIRAL:
         path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
         return np.asarray(cv2.imread(str(path)), dtype=np.uint8)
-    return np.asarray(cv2.imread(str(more_faces() / name)), dtype=np.uint8)
+    path = Path(name) if Path(name).is_absolute() else more_faces() / name
+    return np.asarray(cv2.imread(str(path)), dtype=np.uint8)
 
 
 def more_faces() -> Path:
@@ -45,11 +46,7 @@ def jpeg(picture: Picture, quality: int = 92) -> bytes:
 @cache
 def face(name: str) -> Face:
     """Return a portrait and the places of its eyes."""
-    return eyes_found(portrait(name))
-
-
-def eyes_found(picture: Picture) -> Face:
-    """Return a photograph with one face and the places of its eyes."""
+    picture = portrait(name)
     rgb = np.ascontiguousarray(picture[:, :, ::-1])
     five = models.landmarks(rgb, models.detect(rgb)[0])
     left, right = (five[0] + five[1]) / 2, (five[2] + five[3]) / 2
@@ -65,24 +62,4 @@ def recorded(
     return encoded(drawn(face(name), turned(motions, degrees=degrees, seconds=0.8, rest=0.35), surface, look), look.crf)
 
 
-@cache
-def spoken(name: str, motions: tuple[str, ...], strength: float = 1.0, degrees: float = 25.0) -> bytes:
-    """Return a note of a person who makes the motions and speaks all the time."""
-    poses = turned(motions, degrees=degrees, seconds=0.8, rest=0.35)
-    return encoded(drawn(face(name), speaking(poses, strength=strength)))
-
-
-__all__ = [
-    "ADMIRAL",
-    "ASTRONAUT",
-    "Look",
-    "eyes_found",
-    "face",
-    "flat",
-    "head",
-    "jpeg",
-    "more_faces",
-    "portrait",
-    "recorded",
-    "spoken",
-]
+__all__ = ["ADMIRAL", "ASTRONAUT", "Look", "face", "flat", "head", "jpeg", "more_faces", "portrait", "recorded"]

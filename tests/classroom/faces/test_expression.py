@@ -7,7 +7,7 @@ import pytest
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces.examining import check_challenge
 from sandbox.video_notes import Look, drawn, encoded, speaking, turned
-from tests.media.notes import ADMIRAL, ASTRONAUT, face, spoken
+from tests.media.notes import ADMIRAL, ASTRONAUT, face
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +29,8 @@ def test_speaking(name: str, strength: float, seed: int) -> None:
 
 def test_speaking_while_turning() -> None:
     """Who speaks while turning the head has made the motions, and no others."""
-    checked = check_challenge(spoken(ASTRONAUT, ("left", "right")), [Motion.LEFT, Motion.RIGHT])
+    poses = speaking(turned(("left", "right"), seconds=0.8, rest=0.35))
+    checked = check_challenge(encoded(drawn(face(ASTRONAUT), poses)), [Motion.LEFT, Motion.RIGHT])
     assert checked.problem is None
     assert checked.seen == (Motion.LEFT, Motion.RIGHT)
 
