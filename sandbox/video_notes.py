@@ -185,11 +185,11 @@ def _picture(face: Face, pose: Pose, surface: Surface, look: Look) -> Picture:
     for _round in range(_ROUNDS):
         seen_x, seen_y = _seen(u, v, surface(u, v), turn, neck)
         u, v = u + 0.8 * (x - seen_x), v + 0.8 * (y - seen_y)
-    u, v = _unexpressed(u, v, pose)
+    skin_u, skin_v = _unexpressed(u, v, pose)
     right, left = np.array(face.right_eye), np.array(face.left_eye)
     middle, across = (right + left) / 2, left - right
-    source_x = middle[0] + u * across[0] - v * across[1]
-    source_y = middle[1] + u * across[1] + v * across[0]
+    source_x = middle[0] + skin_u * across[0] - skin_v * across[1]
+    source_y = middle[1] + skin_u * across[1] + skin_v * across[0]
     if surface is head:
         # the background behind the head does not move
         still_x = middle[0] + x * across[0] - y * across[1]

@@ -172,7 +172,7 @@ def on_a_screen(shown: Face, asked: tuple[str, ...], seed: int = 0) -> bytes:
 def _grid(picture: Picture, at: int) -> Picture:
     """Return a picture as on a screen: pixel rows, a refresh that wanders, less contrast."""
     rows = 1 + 0.05 * np.sin(np.arange(SIZE, dtype=np.float32) * 2.6 + at)[:, None, None]
-    return np.clip(20 + 0.85 * picture.astype(np.float32) * rows, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(20 + 0.85 * picture.astype(np.float32) * rows, 0, 255), dtype=np.uint8)
 
 
 def still_photograph(shown: Face, asked: tuple[str, ...]) -> bytes:
