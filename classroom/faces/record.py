@@ -3,9 +3,8 @@
 FOLDER has a folder for each person, best named p1, p2, ...: `id.jpg`, the ID photo, and round videos named by what they
 show. `left-up.mp4` (or `left-up-dim.mp4`: any words may follow) answers the challenge "left, then up"; `still.mp4` and
 `talking.mp4` show a head that makes no motion; `attack-left-up.mp4` is an attempt to get through, for example with a
-photograph. The code of the check-in checks each video and compares it with everybody's ID photo. A table is printed,
-and a JSON line for each video is written to FOLDER/results.jsonl. `--plan` prints what each person should record.
-Nothing is sent.
+photograph. The code of the check-in checks each video and compares it with everybody's ID photo. It prints a table and
+writes a JSON line for each video to FOLDER/results.jsonl. `--plan` prints what each person records. Nothing is sent.
 """
 
 import argparse
@@ -50,9 +49,10 @@ class Result:
     others: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        likest = max(self.others.values(), default=None)
-        alike = ["-" if each is None else f"{each:.1f}" for each in (self.own, likest)]
-        return _TABLE.format(self.person, self.video, self.problem or "passed", " ".join(self.seen) or "none", *alike)
+        alike = (self.own, max(self.others.values(), default=None))
+        result = self.problem or "passed" if self.kind != "still" else "motion" if self.seen else "still"
+        shown = ("-" if each is None else f"{each:.1f}" for each in alike)
+        return _TABLE.format(self.person, self.video, result, " ".join(self.seen) or "none", *shown)
 
 
 def plan() -> list[str]:
@@ -105,28 +105,23 @@ def _templates(folder: Path, checks: Checks) -> Iterator[tuple[str, bytes]]:
 
 def summary(tried: Sequence[Result], threshold: float = THRESHOLD) -> str:
     """Return the trial's figures, each with its 95 % interval."""
-    challenges, still, attacks = (
-        [each for each in tried if each.kind == kind] for kind in ("challenge", "still", "attack")
-    )
-    own = [each.own for each in challenges if each.own is not None]
-    figures = (
-        ("challenges passed", [each.problem is None for each in challenges]),
-        ("still or talking, but a motion was seen", [bool(each.seen) for each in still]),
-        ("attacks that passed", [each.problem is None for each in attacks]),
-        (f"own ID photo {threshold:g} % alike or more", [each >= threshold for each in own]),
-        (f"pairs of two people {threshold:g} % alike or more", [each >= threshold for each in _pairs(challenges)]),
-    )
-    return "\n".join(_counted(what, found) for what, found in figures)
+    passed = {kind: [each.problem is None for each in tried if each.kind == kind] for kind in ("challenge", "attack")}
+    figures = {
+        "challenges passed": passed["challenge"],
+        "still or talking, but a motion was seen": [bool(each.seen) for each in tried if each.kind == "still"],
+        "attacks that passed": passed["attack"],
+        f"own ID photo {threshold:g} % alike or more": [
+            each.own >= threshold for each in tried if each.own is not None
+        ],
+        f"pairs of two people {threshold:g} % alike or more": [each >= threshold for each in _pairs(tried)],
+    }
+    return "\n".join(_counted(what, found) for what, found in figures.items())
 
 
-def _pairs(challenges: Iterable[Result]) -> list[float]:
+def _pairs(tried: Iterable[Result]) -> Iterable[float]:
     """Return the highest similarity of each pair of people: one person's videos are not independent of each other."""
-    pairs: dict[frozenset[str], float] = {}
-    for result in challenges:
-        for other, likeness in result.others.items():
-            pair = frozenset((result.person, other))
-            pairs[pair] = max(likeness, pairs.get(pair, 0.0))
-    return list(pairs.values())
+    found = ((frozenset((each.person, other)), alike) for each in tried for other, alike in each.others.items())
+    return dict(sorted(found, key=lambda pair: pair[1])).values()
 
 
 def _counted(what: str, found: Sequence[bool]) -> str:

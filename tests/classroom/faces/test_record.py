@@ -97,10 +97,10 @@ def test_trial(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split() for line in shown.out.splitlines()[1:8]] == [
         ["p1", "attack-left-up-photo.mp4", "not", "seen", "none", "-", "-"],
         ["p1", "left-up.mp4", "passed", "left", "up", "88.0", "41.0"],
-        ["p1", "still.mp4", "not", "seen", "none", "-", "-"],
+        ["p1", "still.mp4", "still", "none", "-", "-"],
         ["p1", "up-right.mp4", "not", "seen", "up", "-", "-"],
         ["p2", "right-down.mp4", "passed", "right", "down", "88.0", "41.0"],
-        ["p2", "talking.mp4", "not", "seen", "left", "-", "-"],
+        ["p2", "talking.mp4", "motion", "left", "-", "-"],
         ["p3", "left-right.mp4", "passed", "left", "right", "-", "41.0"],
     ]
     assert shown.out.splitlines()[8:] == [
