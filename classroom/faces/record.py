@@ -62,28 +62,23 @@ def plan() -> list[str]:
 
 
 def what_it_shows(name: str) -> tuple[str, tuple[Motion, ...]]:
-    """Return the kind and the motions that a video's name tells. Raises ValueError."""
+    """Return the kind and the motions that a video's name tells; no kind if it tells no motion."""
     words = name.split("-")
     if words[0] in STILL:
         return "still", ()
     kind = words.pop(0) if words[0] == "attack" else "challenge"
     motions = tuple(map(Motion, itertools.takewhile(set(Motion).__contains__, words)))
-    if not motions:
-        raise ValueError("its name tells no motion")
-    return kind, motions
+    return (kind, motions) if motions else ("", ())
 
 
 def results(folder: Path, checks: Checks) -> Iterator[Result]:
     """Check every video, and compare it with every ID photo."""
     templates = dict(_templates(folder, checks))
     for video in sorted(folder.glob("*/*.mp4")):
-        person = video.parent.name
-        try:
-            kind, asked = what_it_shows(video.stem)
-        except ValueError as error:
-            print(f"skipped: {person}/{video.name}: {error}", file=sys.stderr)
+        person, (kind, asked), note = video.parent.name, what_it_shows(video.stem), video.read_bytes()
+        if not kind:
+            print(f"skipped: {person}/{video.name}: its name tells no motion", file=sys.stderr)
             continue
-        note = video.read_bytes()
         found = checks.check_challenge(note, asked or TURNS)
         alike: dict[str, float] = {}
         if found.problem is None and kind == "challenge":
@@ -91,8 +86,7 @@ def results(folder: Path, checks: Checks) -> Iterator[Result]:
                 compared = checks.examine(note, asked, template)
                 found = compared if compared.problem is not None else found
                 alike |= {} if compared.percent is None else {other: round(compared.percent, 1)}
-        own = alike.pop(person, None)
-        yield Result(person, video.name, kind, asked, tuple(found.seen), found.problem, own, alike)
+        yield Result(person, video.name, kind, asked, found.seen, found.problem, alike.pop(person, None), alike)
 
 
 def _templates(folder: Path, checks: Checks) -> Iterator[tuple[str, bytes]]:
