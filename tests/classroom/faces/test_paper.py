@@ -11,9 +11,6 @@ pytestmark = pytest.mark.integration
 
 FEW = [
     Attack("flat", ("left", "right"), 1.4, 0),
-    Attack("tilted", ("right", "up"), 1.0, 1),
-    Attack("waved", ("left", "down"), 1.0, 0),
-    Attack("bent", ("up", "right"), 1.4, 0),  # like a cylinder
     Attack("bent", ("down", "left"), 1.0, 1),  # folded along the nose
 ]
 
