@@ -18,13 +18,14 @@ ASTRONAUT, ADMIRAL = "astronaut", "admiral"  # portraits inside scikit-image and
 
 @cache
 def portrait(name: str) -> Picture:
-    """Return a portrait in BGR: one of the two above, or a file in the folder FACES."""
+    """Return a portrait in BGR: one of the two above, a file in the folder FACES, or one with its whole path."""
     if name == ASTRONAUT:
         return np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
     if name == ADMIRAL:
         path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
         return np.asarray(cv2.imread(str(path)), dtype=np.uint8)
-    return np.asarray(cv2.imread(str(more_faces() / name)), dtype=np.uint8)
+    path = Path(name) if Path(name).is_absolute() else more_faces() / name
+    return np.asarray(cv2.imread(str(path)), dtype=np.uint8)
 
 
 def more_faces() -> Path:
