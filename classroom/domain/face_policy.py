@@ -38,6 +38,7 @@ class Motion(StrEnum):
     LEFT = "left"
     RIGHT = "right"
     UP = "up"
+    DOWN = "down"
 
 
 class NoteRefusal(StrEnum):
@@ -62,8 +63,11 @@ class Problem(StrEnum):
     NO_FACE = "no face"
     TWO_FACES = "two faces"
     CUT = "cut"  # the face leaves the picture, or is replaced by another one
-    NOT_FOLLOWED = "not followed"  # other motions than asked for, or in another order
-    FLAT = "flat"  # the motion is that of a flat object: a photograph, a screen
+    DARK = "dark"
+    COVERED = "covered"  # a mask or a hand hides the face
+    NOT_SEEN = "not seen"  # other motions than asked for, or in another order
+    FLAT = "flat"  # may be a photograph or a screen; only the teacher reads this
+    CRASHED = "crashed"  # two workers in a row ended while they read the video
 
 
 class FaceVerdict(StrEnum):
@@ -103,6 +107,8 @@ class Examined:
     frame: bytes = b""
     seconds: dict[str, float] | None = None
     details: str = ""
+    seen: tuple[Motion, ...] = ()  # the motions recognised, in order
+    nearest: bool | None = None  # False: a classmate is as near, or nearer; None: not compared with the class
 
 
 def new_challenge(below: Callable[[int], int]) -> tuple[Motion, ...]:
