@@ -9,28 +9,32 @@ and right are accepted either way, if they are opposite to each other. ``fits`` 
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from classroom.domain.face_policy import Motion, Problem
-from classroom.faces.depth import Parallax, Reference
+from classroom.faces.depth import Reference
 from classroom.faces.tracking import Seen, Tracked
 
 Numbers = npt.NDArray[np.float64]
 
 TURNED = 14.0  # degrees from the rest position: a turn
-NODDED = 13.0  # looking up or down
+NODDED = 12.0  # looking up or down
 _LEFT_REST = 0.45  # of those angles: the head has left the rest position
 _BRIEF_NOD = 0.3  # seconds: shorter nods belong to speech
-_FRONTAL = 15.0  # degrees from the camera, within which the rest position is looked for
+_FRONTAL = 12.0  # degrees from the camera: the rest position is rarely further away
 _STILL = 12.0  # degrees a second, above which a picture says little about the rest position
-_ALIKE = 0.8  # correlation from which a measured parallax is trusted
-_DEPTH = 0.4  # of the angle's sine: the least parallax of a head; paper has nearly none
+_BEGINNING, _ENDS = 0.6, 2.0  # seconds at the beginning and the end, and how much more they say about it
+_SLANT = 0.6  # of a nod's size: with a larger turn at the same time it is no clear nod
+_ALIKE, _SURELY_ALIKE = 0.7, 0.9  # correlation from which a parallax is trusted, and its absence
+_WORSE = 0.15  # of that correlation, by which a picture may be worse than the best one
+_DEPTH, _FLAT = 0.4, 0.25  # of the angle's sine: the least parallax of a head, the most of a sheet
 _MESH_DEPTH = 0.5  # the same by the mesh alone
-_TRIES = 3  # pictures of a motion that are compared with the rest position, at most
+_LEAST = 10.0  # degrees: with less the parallax is too small to measure
+_COMPARED = (17.0, 13.0, 22.0)  # degrees, of the pictures of a motion that are compared with the rest position
 _WEAK = 0.65  # of the smallest motion asked for: smaller further motions are ignored
 _SEEN = 0.5  # share of pictures in which the face has to be seen
 _WITH_TWO = 0.3  # share of detections with two faces that is too much
@@ -46,10 +50,10 @@ class Move:
     start: float  # seconds
     end: float
     angle: float  # degrees from the rest position, at most
-    mesh_parallax: float
-    parallax: float  # by the pictures, at the best picture
+    by_mesh: float  # the parallax at the largest angle
+    parallax: float  # by the pictures, as a share of the angle's sine
     alike: float
-    has_depth: bool  # whether it counts
+    has_depth: bool | None  # None: the pictures say neither
     size: float  # the angle by the one needed
 
 
@@ -59,33 +63,38 @@ def moves(seen: Sequence[Seen]) -> list[Move]:
         return []
     angles, rest = np.array([[each.pose.yaw, each.pose.pitch] for each in seen]), _rest(seen)
     away = (angles - rest) / np.array([TURNED, NODDED])
-    found = [
-        (start, end, axis, sign)
-        for axis in (0, 1)
-        for start, end, sign in _excursions(away[:, axis])
-        if axis == 0 or seen[end].at - seen[start].at >= _BRIEF_NOD
-    ]
-    sized = {each: float(np.abs(away[each[0] : each[1] + 1, each[2]]).max()) for each in found}
-    kept = [each for each in sorted(found) if not any(_hides(other, each, sized) for other in found)]
-    return [_measured(seen, away, angles - rest, *each) for each in kept]
+    found = [(start, end, axis, sign) for axis in (0, 1) for start, end, sign in _excursions(away[:, axis])]
+    kept = [each for each in sorted(found) if _is_clear(away, seen[each[1]].at - seen[each[0]].at, each)]
+    return _decided([_measured(seen, away, angles - rest, *each) for each in kept])
+
+
+def _decided(found: list[Move]) -> list[Move]:
+    """Let movements that the pictures say nothing about count if another one of the note surely has depth."""
+    is_head = any(move.has_depth for move in found)
+    return [replace(move, has_depth=is_head) if move.has_depth is None else move for move in found]
+
+
+def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -> bool:
+    """Whether a movement is a turn, or a nod that is neither slanting nor as brief as those of speech."""
+    start, end, axis, _sign = found
+    turn, nod = np.abs(away[start : end + 1]).max(axis=0)
+    if axis == 0:
+        return bool(turn >= nod)
+    return bool(turn < _SLANT * nod) and seconds >= _BRIEF_NOD
 
 
 def _rest(seen: Sequence[Seen]) -> Numbers:
-    """Return yaw and pitch of the rest position: the median of the pictures where the head is still and frontal."""
+    """Return yaw and pitch of the rest position: a median; still, frontal, first and last pictures count more."""
     at, yaw = np.array([each.at for each in seen]), np.array([each.pose.yaw for each in seen])
     pitch = np.array([each.pose.pitch for each in seen])
     if len(seen) == 1:
         return np.array([yaw[0], pitch[0]])
     speed = np.hypot(np.gradient(yaw, at), np.gradient(pitch, at))
-    weight = 1 / (1 + (speed / _STILL) ** 2)
-    frontal = np.abs(yaw) <= _FRONTAL
-    if frontal.mean() < 0.25:
-        frontal[:] = True
-    yaw_at_rest = _median(yaw[frontal], weight[frontal])
-    straight = np.abs(yaw - yaw_at_rest) <= TURNED / 2
-    if not straight.any():
-        straight[:] = True
-    return np.array([yaw_at_rest, _median(pitch[straight], weight[straight])])
+    weight = np.gradient(at) / (1 + (speed / _STILL) ** 2)
+    weight *= 1 + _ENDS * ((at - at[0] <= _BEGINNING) + 0.5 * (at[-1] - at <= _BEGINNING))
+    yaw_at_rest = _median(yaw, weight * (np.exp(-((yaw / _FRONTAL) ** 2) / 2) + 0.05))
+    straight = np.exp(-(((yaw - yaw_at_rest) / TURNED * 2) ** 2) / 2) + 1e-6
+    return np.array([yaw_at_rest, _median(pitch, weight * straight)])
 
 
 def _median(values: Numbers, weights: Numbers) -> float:
@@ -103,44 +112,43 @@ def _excursions(away: Numbers) -> Iterator[tuple[int, int, int]]:
             yield part[0], part[-1], int(sign)
 
 
-def _hides(
-    other: tuple[int, int, int, int], each: tuple[int, int, int, int], sized: dict[tuple[int, ...], float]
-) -> bool:
-    """Whether a movement on the other axis at the same time is larger: a turn lifts or lowers the chin a little."""
-    return other[2] != each[2] and other[0] <= each[1] and each[0] <= other[1] and sized[other] > sized[each]
-
-
 def _measured(
     seen: Sequence[Seen], away: Numbers, degrees: Numbers, start: int, end: int, axis: int, sign: int
 ) -> Move:
     part = np.arange(start, end + 1)
-    reached = np.abs(away[part, axis])
-    top = int(part[np.argmax(reached)])
+    turned = np.abs(degrees[part, axis])
+    top = int(part[np.argmax(turned)])
     before = _at_rest(away, start, end)
     reference = Reference(seen[before].picture, seen[before].mesh.points)
-    tries: list[tuple[Parallax, float]] = []
     by_mesh = sign * reference.by_points(seen[top].mesh.points)[axis]
-    needed = math.sin(math.radians(abs(float(degrees[top, axis]))))
-    if by_mesh >= _MESH_DEPTH * needed:
-        for at in _to_compare(part, reached):
-            by = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
+    shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
+    if by_mesh >= _MESH_DEPTH * math.sin(math.radians(turned.max())):
+        for at in _to_compare(part[turned >= _LEAST], turned[turned >= _LEAST]):
+            sine = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
             measured = reference.compare(seen[at].picture, seen[at].mesh.points)
-            tries.append((measured, sign * (measured.right, measured.up)[axis] / by))
-            if measured.alike >= _ALIKE:
+            shares.append((sign * (measured.right, measured.up)[axis] / sine, measured.alike))
+            if len(shares) == 2 and all(share >= _DEPTH and alike >= _ALIKE for share, alike in shares):
                 break
-    best = max(tries, key=lambda each: each[0].alike, default=(Parallax(0.0, 0.0, 0.0), 0.0))
+    alike = max((alike for _share, alike in shares), default=0.0)
+    share = float(np.median([share for share, each in shares if each >= alike - _WORSE])) if shares else 0.0
     motion = ((Motion.LEFT, Motion.RIGHT), (Motion.UP, Motion.DOWN))[axis][sign < 0]
     return Move(
         motion=motion,
         start=seen[start].at,
         end=seen[end].at,
-        angle=abs(float(degrees[top, axis])),
-        mesh_parallax=by_mesh,
-        parallax=sign * (best[0].right, best[0].up)[axis],
-        alike=best[0].alike,
-        has_depth=best[1] >= _DEPTH,
-        size=float(reached.max()),
+        angle=float(turned.max()),
+        by_mesh=by_mesh,
+        parallax=share,
+        alike=alike,
+        has_depth=_has_depth(share, alike),
+        size=float(np.abs(away[top, axis])),
     )
+
+
+def _has_depth(share: float, alike: float) -> bool | None:
+    if alike >= _ALIKE and share >= _DEPTH:
+        return True
+    return False if alike == 0 or (alike >= _SURELY_ALIKE and share < _FLAT) else None
 
 
 def _at_rest(away: Numbers, start: int, end: int) -> int:
@@ -153,13 +161,13 @@ def _at_rest(away: Numbers, start: int, end: int) -> int:
     return int(near[np.argmin(size[near] + 0.04 * gap)])
 
 
-def _to_compare(part: npt.NDArray[np.int_], reached: Numbers) -> list[int]:
-    """Return pictures of a movement, the one at its height first, then some on its way."""
-    order = [int(np.argmax(reached))]
-    for level in (0.75, 0.6):
-        near = np.argsort(np.abs(reached - level * min(reached.max(), 2.0)))
-        order.append(int(next((at for at in near if at not in order), order[0])))
-    return [int(part[at]) for at in dict.fromkeys(order)][:_TRIES]
+def _to_compare(part: npt.NDArray[np.int_], degrees: Numbers) -> list[int]:
+    """Return pictures of a movement: turned enough for a clear parallax, not so far that half the face is hidden."""
+    chosen: list[int] = []
+    for wanted in _COMPARED:
+        order = np.argsort(np.abs(degrees - wanted))
+        chosen.append(next((int(part[at]) for at in order if int(part[at]) not in chosen), int(part[order[0]])))
+    return list(dict.fromkeys(chosen))
 
 
 def problem(tracked: Tracked, made: Sequence[Move], asked: Sequence[Motion]) -> Problem | None:
@@ -169,13 +177,13 @@ def problem(tracked: Tracked, made: Sequence[Move], asked: Sequence[Motion]) -> 
         return Problem.DARK if tracked.light < _DARK else Problem.NO_FACE
     if tracked.two_faces >= max(2, _WITH_TWO * tracked.looked):
         return Problem.TWO_FACES
-    if fits([move for move in made if move.has_depth], asked) and len(seen) >= _SEEN * tracked.pictures:
+    if fits([move for move in made if move.has_depth], asked) and tracked.lost <= (1 - _SEEN) * tracked.tracked:
         return None
     if float(np.median([each.light for each in seen[::4]])) < _DARK:
         return Problem.DARK
-    if len(seen) < _SEEN * tracked.pictures:
+    if tracked.lost > (1 - _SEEN) * tracked.tracked:
         return Problem.CUT
-    flat = [move for move in made if not move.has_depth and move.alike >= _ALIKE]
+    flat = [move for move in made if move.alike >= _SURELY_ALIKE and move.parallax < _FLAT]
     return Problem.FLAT if flat and not any(move.has_depth for move in made) else Problem.NOT_SEEN
 
 

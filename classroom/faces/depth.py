@@ -25,11 +25,12 @@ _EYES = 40.0  # pixels between the eyes in the pictures that are compared
 _SIZE = (144, 144)
 _MIDDLE = (72.0, 52.0)  # of the eyes in those pictures
 _RIGHT = np.linspace(-1.0, 1.0, 36)  # the points that are compared, in distances between the eyes
-_DOWN = np.linspace(-0.55, 0.78, 26)  # without the mouth
+_DOWN = np.linspace(-0.15, 0.82, 24)  # from below the brows to above the mouth: both move with expression
 _BLURS = (7.0, 3.2, 1.2)  # pixels: the fit begins with the most blurred picture
 _ROUNDS = 10
 _TUKEY = 3.0
-_HELD = 25.0  # weight of the mesh's points against the pictures'
+_SPARSE = slice(None, None, 3)  # of the mesh's points, for the depth in between
+_HELD = 100.0  # weight of the mesh's points against the pictures'
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class Reference:
         own, depth = self._own[FIRM], MODEL[FIRM, 2]
         self._terms = np.column_stack([_terms(own), depth])
         self._solve = np.linalg.pinv(self._terms)
-        self._sheet = np.linalg.pinv(self._terms[:, :-1])
         self._grid = np.stack(np.meshgrid(_RIGHT, _DOWN), axis=-1).reshape(-1, 2)
-        near = np.exp(-((self._grid[:, None] - self._own[None]) ** 2).sum(axis=2) / (2 * 0.06**2)) + 1e-12
-        self._grid_terms = np.column_stack([_terms(self._grid), near @ MODEL[:, 2] / near.sum(axis=1)])
+        apart = ((self._grid[:, None] - self._own[None, _SPARSE]) ** 2).sum(axis=2)
+        near = np.exp(-apart.astype(np.float32) / (2 * 0.07**2)) + np.float32(1e-12)
+        self._grid_terms = np.column_stack([_terms(self._grid), near @ MODEL[_SPARSE, 2] / near.sum(axis=1)])
         self._levels = [_sampled(each, self._grid) for each in _prepared(picture, points)]
 
     def by_points(self, points: Points) -> tuple[float, float]:
@@ -61,11 +62,9 @@ class Reference:
         return float(right), float(-down)
 
     def compare(self, picture: Picture, points: Points) -> Parallax:
-        """Return the parallax by the pictures."""
+        """Return the parallax by the pictures; the fit begins with the mesh's."""
         moved = _own(points)[FIRM]
-        images = _prepared(picture, points)
-        flat, round_ = np.vstack([self._sheet @ moved, np.zeros((1, 2))]), self._solve @ moved
-        found, alike = max((self._fit(images, start, moved) for start in (flat, round_)), key=lambda fit: fit[1])
+        found, alike = self._fit(_prepared(picture, points), self._solve @ moved, moved)
         return Parallax(float(found[-1, 0]), float(-found[-1, 1]), alike)
 
     def _fit(self, images: list[Gray], start: Numbers, moved: Numbers) -> tuple[Numbers, float]:

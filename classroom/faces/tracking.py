@@ -1,7 +1,7 @@
 """Tracks a face through a note: its mesh and pose in each picture. Runs in a worker process.
 
 The detector looks at the first picture, at one in a second (for a second face), and where the face was lost; in
-between, each mesh says where the next picture's face is.
+between, each mesh says where the next picture's face is. While the head is still, every second picture is left out.
 """
 
 import time
@@ -14,10 +14,10 @@ from classroom.faces import mesh
 from classroom.faces.pose import Pose, eyes, pose
 from classroom.faces.video import Frame, Picture, frames
 
-LOOK_EVERY = 8  # pictures: a second
+LOOK_EVERY = 4  # pictures of those tracked while the head is still: a second
+_STILL = 3.0  # degrees between two pictures, up to which the one between them is left out
 _PRESENT = 0.5  # the network's belief from which there is a face
-_JUMP = 0.6  # of the face's side, from which it is a face elsewhere
-_FACE = slice(60, 130)  # brightness is measured in the middle of the face's region scaled to 192 pixels
+_JUMP = 0.4  # of the face's region, from which it is a face elsewhere
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Tracked:
 
     seen: list[Seen] = field(default_factory=list)
     pictures: int = 0
+    tracked: int = 0  # pictures in which the face was looked for, without those in between
+    lost: int = 0  # of them without a face
     light: float = 0.0  # the mean brightness of the pictures
     looked: int = 0  # detections
     two_faces: int = 0  # of them with a second large face
@@ -73,25 +75,48 @@ class _Tracker:
         self.tracked = Tracked()
         self._last: mesh.Mesh | None = None
         self._stretch = 0
+        self._between: Frame | None = None
 
     def take(self, frame: Frame) -> None:
+        """Track the face in a picture; every second one waits until the next one shows whether the head moves."""
         tracked = self.tracked
-        tracked.light += (float(frame.gray.mean()) - tracked.light) / (tracked.pictures + 1)
-        found: mesh.Mesh | None = None
+        tracked.pictures += 1
+        tracked.light += (float(frame.gray.mean()) - tracked.light) / tracked.pictures
+        if self._between is None and tracked.pictures > 1:
+            self._between = frame
+            return
+        before, last = (tracked.seen[-1] if tracked.seen else None), self._last
+        self._track(frame)
+        now = tracked.seen[-1] if tracked.seen else None
+        if self._between is not None and last is not None and before is not None and now is not None:
+            moved = max(abs(now.pose.yaw - before.pose.yaw), abs(now.pose.pitch - before.pose.pitch))
+            if self._last is None or moved > _STILL:
+                mesh_now, self._last = self._last, last
+                added = self._track(self._between, looks=False)
+                if added and mesh_now is not None:
+                    tracked.seen[-2:] = reversed(tracked.seen[-2:])
+                self._last = mesh_now
+        self._between = None
+
+    def _track(self, frame: Frame, *, looks: bool = True) -> bool:
+        """Add the picture if there is a face in it."""
+        tracked, found = self.tracked, None
         if self._last is not None:
             found = self._followed(frame.picture, self._last)
-        if found is None or tracked.pictures % LOOK_EVERY == 0:
+        if looks and (found is None or tracked.tracked % LOOK_EVERY == 0):
             detected = self._detected(frame.picture)
             if found is None and detected:
                 found = self._followed(frame.picture, detected[0])
-                lost = self._last is None and bool(tracked.seen)
-                self._stretch += lost or (found is not None and self._is_elsewhere(found))
-        tracked.pictures += 1
+                if found is not None:
+                    self._stretch += self._is_elsewhere(found)
+        tracked.tracked += looks
         self._last = found
+        tracked.lost += looks and found is None
         if found is not None:
             height, width = frame.picture.shape[:2]
             turned = pose(found.points, (width, height))
             tracked.seen.append(Seen(frame.at, frame.picture, found, turned, self._stretch))
+        return found is not None
 
     def _followed(self, picture: Picture, where: mesh.Found | mesh.Mesh) -> mesh.Mesh | None:
         started = time.perf_counter()
@@ -108,10 +133,12 @@ class _Tracker:
         return found
 
     def _is_elsewhere(self, found: mesh.Mesh) -> bool:
-        if self._last is None:
+        """Whether a face that was found again may be another one: at another place, or after some time."""
+        if not self.tracked.seen:
             return False
-        now, before = found.region, self._last.region
-        return bool(np.hypot(now.x - before.x, now.y - before.y) > _JUMP * before.side / 1.5)
+        now, before = found.region, self.tracked.seen[-1].mesh.region
+        moved = float(np.hypot(now.x - before.x, now.y - before.y)) / before.side
+        return self._last is None or moved > _JUMP
 
 
 def track(note: bytes) -> Tracked:
