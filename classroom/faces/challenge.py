@@ -28,6 +28,7 @@ _BRIEF_NOD = 0.3  # seconds: shorter nods belong to speech
 _FRONTAL = 12.0  # degrees from the camera: the rest position is rarely further away
 _STILL = 12.0  # degrees a second, above which a picture says little about the rest position
 _BEGINNING, _ENDS = 0.6, 2.0  # seconds at the beginning and the end, and how much more they say about it
+_SIDEWAYS = 0.7  # of a turn's size by that of a nod at the same time: with less it is no turn
 _SLANT = 0.6  # of a nod's size: with a larger turn at the same time it is no clear nod
 _ALIKE, _SURELY_ALIKE = 0.7, 0.9  # correlation from which a parallax is trusted, and its absence
 _WORSE = 0.15  # of that correlation, by which a picture may be worse than the best one
@@ -50,22 +51,29 @@ class Move:
     start: float  # seconds
     end: float
     angle: float  # degrees from the rest position, at most
-    by_mesh: float  # the parallax at the largest angle
-    parallax: float  # by the pictures, as a share of the angle's sine
+    parallax: float  # at the largest angle, by the mesh
+    share: float  # of the angle's sine: the parallax by the pictures
     alike: float
     has_depth: bool | None  # None: the pictures say neither
     size: float  # the angle by the one needed
+
+    def __str__(self) -> str:
+        counts = "" if self.has_depth else " not counted"
+        return (
+            f"{self.motion}{counts} {self.start:.1f}-{self.end:.1f} s, {self.angle:.0f} degrees,"
+            f" parallax {self.parallax:.2f}, by the pictures {self.share:.2f} of the sine, alike {self.alike:.2f}"
+        )
 
 
 def moves(seen: Sequence[Seen]) -> list[Move]:
     """Return the movements that reach the angle of a motion, in order."""
     if not seen:
         return []
-    angles, rest = np.array([[each.pose.yaw, each.pose.pitch] for each in seen]), _rest(seen)
-    away = (angles - rest) / np.array([TURNED, NODDED])
+    angles = np.array([[each.pose.yaw, each.pose.pitch] for each in seen]) - rest(seen)
+    away = angles / np.array([TURNED, NODDED])
     found = [(start, end, axis, sign) for axis in (0, 1) for start, end, sign in _excursions(away[:, axis])]
     kept = [each for each in sorted(found) if _is_clear(away, seen[each[1]].at - seen[each[0]].at, each)]
-    return _decided([_measured(seen, away, angles - rest, *each) for each in kept])
+    return _decided([_measured(seen, away, angles, *each) for each in kept])
 
 
 def _decided(found: list[Move]) -> list[Move]:
@@ -79,11 +87,11 @@ def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -
     start, end, axis, _sign = found
     turn, nod = np.abs(away[start : end + 1]).max(axis=0)
     if axis == 0:
-        return bool(turn >= nod)
+        return bool(turn >= _SIDEWAYS * nod)
     return bool(turn < _SLANT * nod) and seconds >= _BRIEF_NOD
 
 
-def _rest(seen: Sequence[Seen]) -> Numbers:
+def rest(seen: Sequence[Seen]) -> Numbers:
     """Return yaw and pitch of the rest position: a median; still, frontal, first and last pictures count more."""
     at, yaw = np.array([each.at for each in seen]), np.array([each.pose.yaw for each in seen])
     pitch = np.array([each.pose.pitch for each in seen])
@@ -137,8 +145,8 @@ def _measured(
         start=seen[start].at,
         end=seen[end].at,
         angle=float(turned.max()),
-        by_mesh=by_mesh,
-        parallax=share,
+        parallax=by_mesh,
+        share=share,
         alike=alike,
         has_depth=_has_depth(share, alike),
         size=float(np.abs(away[top, axis])),
@@ -183,7 +191,7 @@ def problem(tracked: Tracked, made: Sequence[Move], asked: Sequence[Motion]) -> 
         return Problem.DARK
     if tracked.lost > (1 - _SEEN) * tracked.tracked:
         return Problem.CUT
-    flat = [move for move in made if move.alike >= _SURELY_ALIKE and move.parallax < _FLAT]
+    flat = [move for move in made if move.alike >= _SURELY_ALIKE and move.share < _FLAT]
     return Problem.FLAT if flat and not any(move.has_depth for move in made) else Problem.NOT_SEEN
 
 

@@ -2,19 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from classroom.faces import FaceUnavailable
-from classroom.faces.mesh import Points
+from classroom.faces.mesh import Points, weights
 
 Numbers = npt.NDArray[np.float64]
 
 FOCAL = 1.4  # focal length in sides of the picture: a view of 40 degrees, the middle of a phone's front camera
-_FILE = Path(__file__).parent / "weights" / "face_model.txt"
 _RIGHT_EYE, _LEFT_EYE = (33, 133), (263, 362)  # corners
 # Points that neither speech nor expression moves much: forehead, nose, corners of the eyes, cheekbones, temples.
 _MIDDLE = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1)
@@ -37,7 +35,7 @@ def eyes(points: npt.NDArray[np.floating]) -> tuple[Numbers, Numbers]:  # type: 
 
 def _model() -> Numbers:
     """Return the model face in distances between its eyes: right in the picture, down, and towards the camera."""
-    read = np.loadtxt(_FILE)
+    read = np.loadtxt(weights("face_model.txt"))
     right, left = eyes(read)
     placed = (read - np.append((right + left) / 2, read[FIRM, 2].mean())) / float(np.hypot(*(left - right)))
     return placed * np.array([1.0, -1.0, 1.0])

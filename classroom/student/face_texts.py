@@ -41,6 +41,7 @@ def motion_text(_: Texts, motion: str) -> str:
         Motion.LEFT: _("turn your head to your left"),
         Motion.RIGHT: _("turn your head to your right"),
         Motion.UP: _("look up"),
+        Motion.DOWN: _("look down"),
     }
     return words[Motion(motion)]
 
@@ -87,7 +88,10 @@ def problem_text(_: Texts, problem: Problem | None) -> str:
         Problem.NO_FACE: _("No face was found. Turn to the light, and hold the phone in front of your face."),
         Problem.TWO_FACES: _("There are two faces in the video. Make sure that yours is the only one."),
         Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
-        Problem.NOT_FOLLOWED: _("These were not the motions of the challenge. Do both slowly, in the given order."),
+        Problem.DARK: _("It is too dark. Turn to the light."),
+        Problem.COVERED: _("Something hides your face. Uncover it, and record again."),
+        Problem.CRASHED: _("The video can't be read. Record it again."),
+        Problem.NOT_SEEN: _("These were not the motions of the challenge. Do both slowly, in the given order."),
         Problem.FLAT: _(
             "I did not see the motions clearly. Turn to the light, keep your head in the picture, move slowly."
         ),
