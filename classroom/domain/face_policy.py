@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise, product
 
 from classroom.domain.sessions import FaceCheck
 
-MOTIONS_ASKED = 2
+MOTIONS_ASKED = (2, 3)
 CHALLENGE_LASTS = timedelta(seconds=60)  # from the delivery of the challenge to the arrival of the note
 AHEAD = timedelta(seconds=5)  # how far Telegram's clock may be behind ours
 SHORTEST_NOTE = 2  # seconds: two motions take longer
@@ -114,9 +115,21 @@ class Examined:
 
 
 def new_challenge(below: Callable[[int], int]) -> tuple[Motion, ...]:
-    """Return two different motions in random order. ``below`` returns a random number below its argument."""
-    left = [Motion.LEFT, Motion.RIGHT, Motion.UP]
-    return tuple(left.pop(below(len(left))) for _ in range(MOTIONS_ASKED))
+    """Return two or three motions in random order, at least one of them a turn; neighbours differ.
+
+    ``below`` returns a random number below its argument. All challenges of one length are equally likely.
+    """
+    possible = challenges(MOTIONS_ASKED[below(len(MOTIONS_ASKED))])
+    return possible[below(len(possible))]
+
+
+def challenges(length: int) -> list[tuple[Motion, ...]]:
+    """Return all challenges with this number of motions."""
+    return [
+        motions
+        for motions in product(Motion, repeat=length)
+        if {Motion.LEFT, Motion.RIGHT} & set(motions) and all(one is not other for one, other in pairwise(motions))
+    ]
 
 
 def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) -> FaceCheck:

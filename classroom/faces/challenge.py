@@ -1,79 +1,217 @@
-"""Checks that the motions of a challenge were made in order, by something with the relief of a face. No I/O.
+"""Recognises the motions of a head in a note, and checks that they answer a challenge.
 
-Video notes from a front camera are mirrored, those from a back camera are not, and the file does not say which. So
-left and right are accepted either way, if they are opposite to each other: the six challenges are only three different
-ones for somebody with prepared recordings. One of the reasons why this is a challenge and not a liveness proof.
+A motion leaves the head's rest position, reaches an angle, and comes back (or the note ends). It counts if something
+with the depth of a face was turned: the parallax (see ``depth``) has to fit the angle.
+
+Video notes from a front camera are mirrored, those from a back camera are not, and the file does not say which. So left
+and right are accepted either way, if they are opposite to each other. ``fits`` has the rule about further motions.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+import numpy as np
+import numpy.typing as npt
+
 from classroom.domain.face_policy import Motion, Problem
-from classroom.faces.following import Followed, Moment
-from classroom.faces.relief import Shift
+from classroom.faces.depth import Reference
+from classroom.faces.tracking import Seen, Tracked
 
-TURNED = 0.065  # a shift from which a motion begins: about 12 degrees
-RETURNED = 0.045  # a shift below which the motion ends
-_BRIEF = 2  # pictures: the shortest motion
-_SIDEWAYS = 1.0  # ratio of sideways to vertical shift from which a motion is a turn
-_MOVED = 0.10  # squeezing or bending from which a flat picture was moved
-_FOLLOWED = 0.5  # share of pictures in which the face has to be tracked
+Numbers = npt.NDArray[np.float64]
+
+TURNED = 14.0  # degrees from the rest position: a turn
+NODDED = 12.0  # looking up or down
+_LEFT_REST = 0.45  # of those angles: the head has left the rest position
+_BRIEF_NOD = 0.3  # seconds: shorter nods belong to speech
+_FRONTAL = 12.0  # degrees from the camera: the rest position is rarely further away
+_STILL = 12.0  # degrees a second, above which a picture says little about the rest position
+_BEGINNING, _ENDS = 0.6, 2.0  # seconds at the beginning and the end, and how much more they say about it
+_SIDEWAYS = 0.7  # of a turn's size by that of a nod at the same time: with less it is no turn
+_SLANT = 0.6  # of a nod's size: with a larger turn at the same time it is no clear nod
+_ALIKE, _SURELY_ALIKE = 0.7, 0.9  # correlation from which a parallax is trusted, and its absence
+_WORSE = 0.15  # of that correlation, by which a picture may be worse than the best one
+_DEPTH, _FLAT = 0.4, 0.25  # of the angle's sine: the least parallax of a head, the most of a sheet
+_MESH_DEPTH = 0.5  # the same by the mesh alone
+_LEAST = 10.0  # degrees: with less the parallax is too small to measure
+_COMPARED = (17.0, 13.0, 22.0)  # degrees, of the pictures of a motion that are compared with the rest position
+_WEAK = 0.65  # of the smallest motion asked for: smaller further motions are ignored
+_SEEN = 0.5  # share of pictures in which the face has to be seen
 _WITH_TWO = 0.3  # share of detections with two faces that is too much
-_SWAPPED = {Motion.LEFT: Motion.RIGHT, Motion.RIGHT: Motion.LEFT, Motion.UP: Motion.UP}
+_DARK = 40.0  # mean brightness of the face, of 255
+_SWAPPED = {Motion.LEFT: Motion.RIGHT, Motion.RIGHT: Motion.LEFT}
 
 
-def problem(seen: Followed, asked: Sequence[Motion]) -> Problem | None:
-    """Return what is wrong with a note as the answer to a challenge; None if nothing."""
-    if not seen.views:
-        return Problem.NO_FACE
-    if seen.two_faces >= max(2, _WITH_TWO * seen.looked):
-        return Problem.TWO_FACES
-    followed = [moment for moment in seen.moments if moment.shift is not None]
-    if len(followed) < _FOLLOWED * len(seen.moments):
-        return Problem.CUT
-    made = motions(seen.moments)
-    if made and _fits(made, asked):
-        return None
-    if not made and any(moment.shift is not None and moment.shift.smooth >= _MOVED for moment in seen.moments):
-        return Problem.FLAT
-    return Problem.NOT_SEEN
+@dataclass(frozen=True)
+class Move:
+    """A movement of the head to one side and back. Left and right are as in a picture that is not mirrored."""
+
+    motion: Motion
+    start: float  # seconds
+    end: float
+    angle: float  # degrees from the rest position, at most
+    parallax: float  # at the largest angle, by the mesh
+    share: float  # of the angle's sine: the parallax by the pictures
+    alike: float
+    has_depth: bool | None  # None: the pictures say neither
+    size: float  # the angle by the one needed
+
+    def __str__(self) -> str:
+        counts = "" if self.has_depth else " not counted"
+        return (
+            f"{self.motion}{counts} {self.start:.1f}-{self.end:.1f} s, {self.angle:.0f} degrees,"
+            f" parallax {self.parallax:.2f}, by the pictures {self.share:.2f} of the sine, alike {self.alike:.2f}"
+        )
 
 
-def motions(moments: Sequence[Moment]) -> list[Motion]:
-    """Return the motions in their order; left and right as in a picture that is not mirrored.
+def moves(seen: Sequence[Seen]) -> list[Move]:
+    """Return the movements that reach the angle of a motion, in order."""
+    if not seen:
+        return []
+    angles = np.array([[each.pose.yaw, each.pose.pitch] for each in seen]) - rest(seen)
+    away = angles / np.array([TURNED, NODDED])
+    found = [(start, end, axis, sign) for axis in (0, 1) for start, end, sign in _excursions(away[:, axis])]
+    kept = [each for each in sorted(found) if _is_clear(away, seen[each[1]].at - seen[each[0]].at, each)]
+    return _decided([_measured(seen, away, angles, *each) for each in kept])
 
-    A motion begins when the shift reaches ``TURNED`` and ends below ``RETURNED``. Looking down is ignored: no challenge
-    has it, and the head comes down after looking up.
-    """
-    found = (
-        _motion(max((moment.shift for moment in each if moment.shift), key=lambda shift: shift.size))
-        for each in _turns(moments)
+
+def _decided(found: list[Move]) -> list[Move]:
+    """Let movements that the pictures say nothing about count if another one of the note surely has depth."""
+    is_head = any(move.has_depth for move in found)
+    return [replace(move, has_depth=is_head) if move.has_depth is None else move for move in found]
+
+
+def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -> bool:
+    """Whether a movement is a turn, or a nod that is neither slanting nor as brief as those of speech."""
+    start, end, axis, _sign = found
+    turn, nod = np.abs(away[start : end + 1]).max(axis=0)
+    if axis == 0:
+        return bool(turn >= _SIDEWAYS * nod)
+    return bool(turn < _SLANT * nod) and seconds >= _BRIEF_NOD
+
+
+def rest(seen: Sequence[Seen]) -> Numbers:
+    """Return yaw and pitch of the rest position: a median; still, frontal, first and last pictures count more."""
+    at, yaw = np.array([each.at for each in seen]), np.array([each.pose.yaw for each in seen])
+    pitch = np.array([each.pose.pitch for each in seen])
+    if len(seen) == 1:
+        return np.array([yaw[0], pitch[0]])
+    speed = np.hypot(np.gradient(yaw, at), np.gradient(pitch, at))
+    weight = np.gradient(at) / (1 + (speed / _STILL) ** 2)
+    weight *= 1 + _ENDS * ((at - at[0] <= _BEGINNING) + 0.5 * (at[-1] - at <= _BEGINNING))
+    yaw_at_rest = _median(yaw, weight * (np.exp(-((yaw / _FRONTAL) ** 2) / 2) + 0.05))
+    straight = np.exp(-(((yaw - yaw_at_rest) / TURNED * 2) ** 2) / 2) + 1e-6
+    return np.array([yaw_at_rest, _median(pitch, weight * straight)])
+
+
+def _median(values: Numbers, weights: Numbers) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _excursions(away: Numbers) -> Iterator[tuple[int, int, int]]:
+    """Yield first and last picture, and the sign, of each part that leaves rest and reaches 1 or -1."""
+    side = np.where(np.abs(away) >= _LEFT_REST, np.sign(away), 0).astype(int)
+    for sign, group in groupby(range(len(away)), key=lambda at: side[at]):
+        part = list(group)
+        if sign and np.abs(away[part]).max() >= 1:
+            yield part[0], part[-1], int(sign)
+
+
+def _measured(
+    seen: Sequence[Seen], away: Numbers, degrees: Numbers, start: int, end: int, axis: int, sign: int
+) -> Move:
+    part = np.arange(start, end + 1)
+    turned = np.abs(degrees[part, axis])
+    top = int(part[np.argmax(turned)])
+    before = _at_rest(away, start, end)
+    reference = Reference(seen[before].picture, seen[before].mesh.points)
+    by_mesh = sign * reference.by_points(seen[top].mesh.points)[axis]
+    shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
+    if by_mesh >= _MESH_DEPTH * math.sin(math.radians(turned.max())):
+        for at in _to_compare(part[turned >= _LEAST], turned[turned >= _LEAST]):
+            sine = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
+            measured = reference.compare(seen[at].picture, seen[at].mesh.points)
+            shares.append((sign * (measured.right, measured.up)[axis] / sine, measured.alike))
+            if len(shares) == 2 and all(share >= _DEPTH and alike >= _ALIKE for share, alike in shares):
+                break
+    alike = max((alike for _share, alike in shares), default=0.0)
+    share = float(np.median([share for share, each in shares if each >= alike - _WORSE])) if shares else 0.0
+    motion = ((Motion.LEFT, Motion.RIGHT), (Motion.UP, Motion.DOWN))[axis][sign < 0]
+    return Move(
+        motion=motion,
+        start=seen[start].at,
+        end=seen[end].at,
+        angle=float(turned.max()),
+        parallax=by_mesh,
+        share=share,
+        alike=alike,
+        has_depth=_has_depth(share, alike),
+        size=float(np.abs(away[top, axis])),
     )
-    return [motion for motion, _same in groupby(motion for motion in found if motion is not None)]
 
 
-def stretches(moments: Sequence[Moment]) -> set[int]:
-    """Return the stretches with motions: a picture of each has to be compared."""
-    return {moment.stretch for each in _turns(moments) for moment in each}
+def _has_depth(share: float, alike: float) -> bool | None:
+    if alike >= _ALIKE and share >= _DEPTH:
+        return True
+    return False if alike == 0 or (alike >= _SURELY_ALIKE and share < _FLAT) else None
 
 
-def _turns(moments: Sequence[Moment]) -> Iterator[list[Moment]]:
-    """Yield the pictures of each turn of the head."""
-    current: list[Moment] = []
-    for moment in [*moments, Moment(0.0, None)]:
-        if moment.shift is not None and moment.shift.size >= (RETURNED if current else TURNED):
-            current.append(moment)
-            continue
-        if len(current) >= _BRIEF:
-            yield current
-        current = []
+def _at_rest(away: Numbers, start: int, end: int) -> int:
+    """Return the picture nearest to a movement in which the head is at rest: before it, or else after it."""
+    size = np.abs(away).max(axis=1)
+    near = np.concatenate([np.arange(max(0, start - 6), start), np.arange(end + 1, min(len(away), end + 7))])
+    if not near.size:
+        return int(np.argmin(size))
+    gap = np.where(near < start, start - near, near - end)
+    return int(near[np.argmin(size[near] + 0.04 * gap)])
 
 
-def _motion(shift: Shift) -> Motion | None:
-    if abs(shift.right) >= _SIDEWAYS * abs(shift.down):
-        return Motion.LEFT if shift.right > 0 else Motion.RIGHT
-    return Motion.UP if shift.down < 0 else None
+def _to_compare(part: npt.NDArray[np.int_], degrees: Numbers) -> list[int]:
+    """Return pictures of a movement: turned enough for a clear parallax, not so far that half the face is hidden."""
+    chosen: list[int] = []
+    for wanted in _COMPARED:
+        order = np.argsort(np.abs(degrees - wanted))
+        chosen.append(next((int(part[at]) for at in order if int(part[at]) not in chosen), int(part[order[0]])))
+    return list(dict.fromkeys(chosen))
 
 
-def _fits(made: Sequence[Motion], asked: Sequence[Motion]) -> bool:
-    return list(made) in (list(asked), [_SWAPPED[motion] for motion in asked])
+def problem(tracked: Tracked, made: Sequence[Move], asked: Sequence[Motion]) -> Problem | None:
+    """Return what is wrong with a note as the answer to a challenge; None if nothing."""
+    seen = tracked.seen
+    if not seen:
+        return Problem.DARK if tracked.light < _DARK else Problem.NO_FACE
+    if tracked.two_faces >= max(2, _WITH_TWO * tracked.looked):
+        return Problem.TWO_FACES
+    if fits([move for move in made if move.has_depth], asked) and tracked.lost <= (1 - _SEEN) * tracked.tracked:
+        return None
+    if float(np.median([each.light for each in seen[::4]])) < _DARK:
+        return Problem.DARK
+    if tracked.lost > (1 - _SEEN) * tracked.tracked:
+        return Problem.CUT
+    flat = [move for move in made if move.alike >= _SURELY_ALIKE and move.share < _FLAT]
+    return Problem.FLAT if flat and not any(move.has_depth for move in made) else Problem.NOT_SEEN
+
+
+def motions(made: Sequence[Move]) -> list[Motion]:
+    """Return the motions that count, in order; the same one twice in a row is one."""
+    return [motion for motion, _same in groupby(move.motion for move in made if move.has_depth)]
+
+
+def fits(made: Sequence[Move], asked: Sequence[Motion]) -> bool:
+    """Whether the motions asked for were made one after the other, with at most one further clear motion in the note.
+
+    Further motions that are clearly smaller than the smallest one asked for are ignored.
+    """
+    return any(_fits(made, [_SWAPPED.get(each, each) for each in asked] if swapped else asked) for swapped in (0, 1))
+
+
+def _fits(made: Sequence[Move], asked: Sequence[Motion]) -> bool:
+    largest = {kind: max((move.size for move in made if move.motion is kind), default=0.0) for kind in set(asked)}
+    clear = [move.motion for move in made if move.size >= _WEAK * min(largest.values(), default=0.0)]
+    joined = [motion for motion, _same in groupby(clear)]
+    if len(joined) > len(asked) + 1:
+        return False
+    return any(joined[at : at + len(asked)] == list(asked) for at in range(len(joined) - len(asked) + 1))
