@@ -1,35 +1,24 @@
 """Examines notes and ID photos in a worker process; takes and returns plain values.
 
-The median distance of up to three pictures decides. If two of them agree, the third one can't change the result and is
-skipped. One picture is enough if it matches with a margin: pictures of one face that was tracked without a break were
-at most 0.17 apart in the tests' notes (logged by each check as "among"), and the margin is larger. If the tracking
-broke between the motions, a picture of each part is compared and the worst one counts: nobody can show one face and
-move another.
+Several pictures of a note are described and averaged. If the tracking broke between the motions, the pictures of each
+part are compared and the worst part counts: nobody can show one face and move another.
 """
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
-from classroom.domain.face_policy import REVIEW_ZONE, Examined, Motion, Problem, percent
-from classroom.faces import PhotoUnusable, challenge, models
+from classroom.domain.face_policy import Examined, Motion, Problem, percent
+from classroom.faces import PhotoUnusable, challenge, descriptors, matching, mesh, models
 from classroom.faces.following import FaceView, follow
+from classroom.faces.photo import PhotoFault, read_photo
 from classroom.faces.video import NoVideo
 
-PICTURES = 3  # of a note that are compared, at most
-ONE_PERSON = 0.6  # distance between a note's own pictures above which they show two people
-TEMPLATE_BYTES = 128 * 8
-_SURELY = 0.18  # of distance below the threshold, where one picture decides
 _FRONTAL = 0.06  # shift above which a picture is less suitable for comparing
 _APART = 0.4  # seconds between pictures that are compared
-_PHOTO_SIDE = 800  # pixels to which ID photos are scaled down
-_LARGEST_PHOTO = 40_000_000  # pixels: larger pictures would fill the memory
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
-
-Descriptor = npt.NDArray[np.float64]
 
 
 def prepare() -> None:
@@ -37,17 +26,21 @@ def prepare() -> None:
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     models.load()
+    mesh.load()
+    descriptors.load()
 
 
 def template_of(photo: bytes) -> bytes:
-    """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises PhotoUnusable."""
-    rgb = _photo(photo)
-    found = models.faces(models.detect(rgb) or models.detect(rgb, doubled=1))
-    if not found:
-        raise PhotoUnusable("no face in it")
-    if len(found) > 1:
-        raise PhotoUnusable("two faces in it")
-    return models.describe(models.chip(rgb, found[0])).tobytes()
+    """Return an ID photo's template. Raises PhotoUnusable."""
+    return matching.template_of(read_photo(photo))
+
+
+def check_photo(photo: bytes) -> PhotoFault | None:
+    """Return why an ID photo can't be used, or hardly."""
+    try:
+        return matching.fault(read_photo(photo))
+    except PhotoUnusable as error:
+        return error.reason
 
 
 def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
@@ -56,34 +49,34 @@ def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
     return examined
 
 
-def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
-    """Check a note and compare its face; ``threshold`` is in percent. Raises PhotoUnusable for another's template."""
-    if len(template) != TEMPLATE_BYTES:
-        raise PhotoUnusable("the template is not of this engine")
+def examine(note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()) -> Examined:
+    """Check a note and compare its face, also with others' templates. Raises PhotoUnusable for another's template."""
+    descriptors.unpacked(template)
     watched, parts = _observe(note, motions)
     if watched.problem is not None:
         return watched
     started = time.perf_counter()
-    wanted = np.frombuffer(template, dtype=np.float64)
-    described: list[Descriptor] = []
-    distances: list[float] = []
-    is_whole = len(parts) == 1
-    for view in parts[0][:PICTURES] if is_whole else [views[0] for views in parts]:
-        described.append(_described(view))
-        distances.append(apart(described[-1], wanted))
-        if is_whole and _is_decided(distances, threshold):
-            break
-    distance = float(np.median(distances)) if is_whole else max(distances)
-    among = max(apart(one, other) for one in described for other in described)
-    figures = " ".join(f"{each:.3f}" for each in distances)
-    return Examined(
-        problem=Problem.CUT if among > ONE_PERSON else None,
-        distance=distance,
-        percent=percent(distance),
-        frame=watched.frame,
+    found = matching.compare([_seen(views) for views in parts], template, others)
+    return replace(
+        watched,
+        problem=Problem.CUT if found.among > matching.ONE_PERSON else None,
+        distance=found.distance,
+        percent=percent(found.distance),
+        nearest=found.nearest,
         seconds={**(watched.seconds or {}), "encode": time.perf_counter() - started},
-        details=f"{watched.details}, distances {figures}, among {among:.3f}",
+        details=f"{watched.details}, distance {found.distance:.3f}, among {found.among:.3f}",
     )
+
+
+def note_faces(note: bytes) -> tuple[Examined, list[list[matching.Seen]]]:
+    """Return what was found in a note without a challenge, and the pictures of each part that are compared."""
+    examined, parts = _observe(note, ())
+    return examined, [_seen(views) for views in parts]
+
+
+def _seen(views: Sequence[FaceView]) -> list[matching.Seen]:
+    faces = (matching.faces(view.picture[:, :, ::-1])[:1] for view in views[: matching.PICTURES])
+    return [face for found in faces for face in found]
 
 
 def _observe(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[FaceView]]]:
@@ -116,39 +109,6 @@ def _best(views: Sequence[FaceView]) -> list[FaceView]:
         if all(abs(view.at - other.at) >= _APART for other in apart):
             apart.append(view)
     return apart
-
-
-def _is_decided(distances: Sequence[float], threshold: float) -> bool:
-    """Say whether further pictures can't change the result: match, review, or no match."""
-    if len(distances) == 1:
-        return percent(distances[0] + _SURELY) >= threshold
-    review = threshold - REVIEW_ZONE["local"]
-    sides = {(percent(each) >= threshold) + (percent(each) >= review) for each in distances}
-    return len(sides) == 1
-
-
-def _described(view: FaceView) -> Descriptor:
-    rgb = np.ascontiguousarray(view.picture[:, :, ::-1])
-    return models.describe(models.chip(rgb, view.box))
-
-
-def apart(one: Descriptor, other: Descriptor) -> float:
-    return float(np.linalg.norm(one - other))
-
-
-def _photo(photo: bytes) -> npt.NDArray[np.uint8]:
-    """Return an ID photo in RGB, rotated by its EXIF data, scaled down. Raises PhotoUnusable."""
-    try:
-        picture = cv2.imdecode(np.frombuffer(photo, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise PhotoUnusable(f"no picture that can be read ({error.code})") from error
-    if picture is None or picture.size > 3 * _LARGEST_PHOTO:
-        raise PhotoUnusable("no picture that can be read")
-    side = max(picture.shape[:2])
-    if side > _PHOTO_SIDE:
-        factor = _PHOTO_SIDE / side
-        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(picture[:, :, ::-1])
 
 
 def _jpeg(view: FaceView) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from classroom.domain.face_policy import Examined, Motion
+from classroom.domain.face_policy import SCALE, Examined, Motion
 from classroom.faces import FaceError, FaceRefused, FaceUnavailable
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def workers() -> int:
 class LocalEngine:
     """A ``FaceEngine`` and a challenge checker. ``threshold`` is in percent, ``longest`` in seconds for a note."""
 
-    name = "local"
+    name = f"local-{SCALE}"
     keeps_templates = True
 
     def __init__(
@@ -64,8 +64,10 @@ class LocalEngine:
         made: bytes = await self._run("template_of", photo)
         return made
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        found: Examined = await self._run("examine", note, list(motions), template, self._threshold)
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
+        found: Examined = await self._run("examine", note, list(motions), template, list(others))
         return found
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:

@@ -86,7 +86,9 @@ class RekognitionEngine:
         await self._require_one_face(photo)
         return photo
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         checked = await self._checker.check_challenge(note, motions)
         if checked.problem is not None:
             return checked

@@ -48,7 +48,9 @@ class FakeEngine:
         self.templates += 1
         return b"template of " + photo
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         """Return the result in the note, after the test lets it go on."""
         while not self.goes_on.is_set():  # noqa: ASYNC110  # the test's thread sets it
             await asyncio.sleep(0.01)

@@ -199,3 +199,34 @@ class TestTerm:
     def test_next(self, today: date, ends: date) -> None:
         """The next end counts, today's included, also across the turn of the year."""
         assert policy.next_term_end(today, ("01-31", "07-31")) == ends
+
+
+class TestNearest:
+    """Comparison with the class, and whether faces decide."""
+
+    @pytest.mark.parametrize(
+        ("distance", "others", "nearest"),
+        [
+            (0.3, [], True),
+            (0.3, [0.36, 0.9], True),
+            (0.3, [0.34, 0.9], False),
+            (0.3, [0.3], False),
+            (0.3, [0.9, 0.2], False),
+            (0.3, [float("nan")], False),
+            (float("nan"), [0.9], False),
+        ],
+    )
+    def test_margin(self, distance: float, others: list[float], nearest: bool) -> None:
+        """The claimed student has to be nearer than every classmate, by the margin."""
+        assert policy.is_nearest(distance, others) is nearest
+
+    @given(st.floats(1, 100))
+    def test_distance_of(self, percent: float) -> None:
+        """Each percentage has the distance that it was computed from."""
+        assert policy.percent(policy.distance_of(percent)) == pytest.approx(percent)
+
+    @pytest.mark.parametrize("engine", policy.REVIEW_ZONE)
+    def test_decides(self, engine: str) -> None:
+        """No engine was shown to accept at most 1 classmate in 1,000, so none marks by itself."""
+        assert not policy.decides(engine, compares_class=False)
+        assert not policy.decides(engine, compares_class=True)

@@ -134,7 +134,9 @@ class FakeEngine(Troubles):
         await self.template_gate.through()
         return b"template of " + photo
 
-    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+    async def examine(
+        self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
+    ) -> Examined:
         """Examine a note."""
         self.seen.append((note, tuple(motions), template))
         await self.gate.through()
