@@ -1,9 +1,9 @@
-"""Measures the face distances of your own photographs: `python -m classroom.faces.calibrate FOLDER [--plot FILE]`
+"""Measures the face distances of your own photographs: `python -m classroom.faces.calibrate FOLDER`
 
 FOLDER has a folder for each person with two or more pictures (JPEG or PNG), or folders of groups (one sex and region
 each) with these in them. Every pair of one person is *genuine*, every pair of two people of one group an *impostor*.
 For values of FACE_MATCH_THRESHOLD it prints how many genuine pairs are missed (the teacher decides) and how many
-impostors are accepted, alone and compared with the whole group, suggests a value, and draws both distributions.
+impostors are accepted, alone and compared with the whole group, and suggests a value.
 
 Behind each rate stand the 95 % interval and the number of independent pairs, in which nobody appears twice, from which
 it is computed: 3,000 of them without a match are needed to show 1 in 1,000. No picture is stored or sent.
@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, distance_of
 from classroom.faces import PhotoUnusable, examining, rates
@@ -25,9 +24,6 @@ from classroom.faces.rates import Pairs, Rate
 THRESHOLDS = range(50, 96, 5)
 WANTED = 0.001  # share of impostors accepted, at most
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
-_BARS, _WIDE, _HIGH, _EDGE = 60, 900, 420, 50
-_LONGEST = 1.2  # the distance at the plot's right edge
-_GENUINE, _IMPOSTOR = (46, 125, 50), (198, 40, 40)
 
 Groups = Mapping[str, Mapping[str, Sequence[Descriptor]]]  # descriptors by group and person
 
@@ -36,7 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure a folder; return 1 if it has no pairs to compare."""
     parser = argparse.ArgumentParser(prog="python -m classroom.faces.calibrate", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--plot", type=Path, default=Path("faces.png"), help="the file for the drawing")
     given = parser.parse_args(arguments)
     if not given.folder.is_dir():
         print(f"{given.folder} is not a folder", file=sys.stderr)
@@ -48,8 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("at least two people are needed in a group, one of them with two pictures", file=sys.stderr)
         return 1
     print(table(groups, genuine, impostor))
-    plot(genuine.every, impostor.every).save(given.plot)
-    print(f"drawn: {given.plot}")
     return 0
 
 
@@ -120,32 +113,6 @@ def _text(rates_of: tuple[Rate, Rate]) -> str:
 
 def _share(rate: Rate) -> str:
     return f"{100 * rate.share:.3f} %"
-
-
-def plot(genuine: Sequence[float], impostor: Sequence[float]) -> Image.Image:
-    """Draw both distributions, each as high as the picture, and the default threshold."""
-    picture = Image.new("RGB", (_WIDE, _HIGH), "white")
-    draw = ImageDraw.Draw(picture)
-    bottom, scale = _HIGH - _EDGE, (_WIDE - 2 * _EDGE) / _LONGEST  # pixels for a distance of 1
-    width = _LONGEST / _BARS / 2
-    shown = (("genuine", genuine, _GENUINE, 0), ("impostor", impostor, _IMPOSTOR, 1))
-    for name, values, colour, number in shown:
-        draw.text((_EDGE + 200 * number, 15), f"{name}, {len(values)} pairs", fill=colour)
-        counts, edges = np.histogram(np.clip(values, 0, _LONGEST), _BARS, (0, _LONGEST))
-        for count, edge in zip(counts, edges[:-1], strict=True):
-            left, high = _EDGE + scale * (edge + number * width), (bottom - _EDGE) * count / counts.max()
-            if count:
-                draw.rectangle((left, bottom - high, left + scale * width - 1, bottom), fill=colour)
-    draw.line((_EDGE, bottom, _WIDE - _EDGE, bottom), fill="black")
-    for tenth in range(13):
-        x = _EDGE + scale * tenth / 10
-        draw.line((x, bottom, x, bottom + 5), fill="black")
-        draw.text((x - 8, bottom + 8), f"{tenth / 10:.1f}", fill="black")
-    threshold = _EDGE + scale * SAME_PERSON
-    draw.line((threshold, _EDGE, threshold, bottom), fill="gray")
-    draw.text((threshold + 4, _EDGE), f"{SAME_PERSON} = {AT_SAME_PERSON:.0f} %", fill="gray")
-    draw.text((_WIDE - 3 * _EDGE, _HIGH - 18), "distance", fill="black")
-    return picture
 
 
 if __name__ == "__main__":

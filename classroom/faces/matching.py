@@ -18,7 +18,8 @@ ONE_PERSON = 0.75  # distance between a note's own pictures above which they sho
 _BORDER = 1 / 3  # of a picture's longer side, added around it: the detector misses faces that fill it
 _REAL = 0.5  # the mesh's presence from which a detected face is one
 _SMALLEST = 34  # pixels between the outer corners of the eyes
-_BLURRED = 30.0  # sharpness of a face below which it is blurred
+_BLURRED = 60.0  # sharpness of a face below which it is blurred
+_MIDDLE = np.s_[40:100, 30:82]  # of the described picture: from the eyes to the mouth
 _FAULTS = {
     PhotoFault.NO_FACE: "no face in it",
     PhotoFault.TWO_FACES: "two faces in it",
@@ -121,9 +122,9 @@ def eyes_apart(face: Mesh) -> float:
 
 
 def sharpness(picture: Picture, face: Mesh) -> float:
-    """Return how much detail a face has in the size in which it is described."""
+    """Return how much detail the middle of a face has, in the size in which it is described."""
     gray = cv2.cvtColor(descriptors.aligned(picture, face.points), cv2.COLOR_BGR2GRAY)
-    return float(cv2.Laplacian(gray, cv2.CV_64F).var())
+    return float(cv2.Laplacian(gray[_MIDDLE], cv2.CV_64F).var())
 
 
 def _described(pictures: Sequence[Seen]) -> list[Descriptor]:
