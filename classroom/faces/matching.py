@@ -13,7 +13,7 @@ from classroom.faces.descriptors import Descriptor
 from classroom.faces.mesh import Found, Mesh, Picture
 from classroom.faces.photo import PhotoFault
 
-PICTURES = 5  # of a note that are averaged, at most
+PICTURES = 3  # of a note that are averaged, at most: five gain little more
 ONE_PERSON = 0.75  # distance between a note's own pictures above which they show two people
 _BORDER = 1 / 3  # of a picture's longer side, added around it: the detector misses faces that fill it
 _REAL = 0.5  # the mesh's presence from which a detected face is one
