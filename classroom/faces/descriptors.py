@@ -34,7 +34,7 @@ def describe(picture: Picture, points: Points) -> Descriptor:
     """Return the descriptor of a face, given its mesh in the picture (BGR)."""
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(aligned(picture, points), swapRB=True))
-    return _unit(network.forward().ravel())
+    return _unit(np.asarray(network.forward(), dtype=np.float32).ravel())
 
 
 def aligned(picture: Picture, points: Points) -> Picture:

@@ -10,8 +10,8 @@ import numpy as np
 from classroom.domain.face_policy import is_nearest
 from classroom.faces import PhotoUnusable, descriptors, mesh
 from classroom.faces.descriptors import Descriptor
-from classroom.faces.mesh import Found, Mesh, Picture
-from classroom.faces.photo import PhotoFault
+from classroom.faces.mesh import Found, Mesh, Picture, Points
+from classroom.faces.photo import PhotoFault, no_face
 
 PICTURES = 3  # of a note that are averaged, at most: five gain little more
 ONE_PERSON = 0.75  # distance between a note's own pictures above which they show two people
@@ -20,11 +20,6 @@ _REAL = 0.5  # the mesh's presence from which a detected face is one
 _SMALLEST = 34  # pixels between the outer corners of the eyes
 _BLURRED = 60.0  # sharpness of a face below which it is blurred
 _MIDDLE = np.s_[40:100, 30:82]  # of the described picture: from the eyes to the mouth
-_FAULTS = {
-    PhotoFault.NO_FACE: "no face in it",
-    PhotoFault.TWO_FACES: "two faces in it",
-}
-
 Seen = tuple[Picture, Mesh]  # a picture of a note in BGR, and the mesh of its face
 
 
@@ -68,23 +63,27 @@ def template(pictures: Sequence[Seen]) -> bytes:
 
 
 def the_face(rgb: Picture) -> Seen:
-    """Return the one face in a photograph. Raises PhotoUnusable: there is none, or another one."""
+    """Return the one face in a photograph. Raises PhotoUnusable: there is none, or another one, or it lies sideways."""
     found = faces(rgb)
-    if len(found) != 1:
-        reason = PhotoFault.TWO_FACES if found else PhotoFault.NO_FACE
-        raise PhotoUnusable(_FAULTS[reason], reason)
+    if not found:
+        raise no_face(rgb, lambda turned: bool(mesh.detect(turned)))
+    if len(found) > 1:
+        raise PhotoUnusable("two faces in it", PhotoFault.TWO_FACES)
+    across = _across(found[0][1])
+    if abs(across[1]) > across[0]:
+        raise PhotoUnusable("the face in it lies sideways", PhotoFault.SIDEWAYS)
     return found[0]
 
 
 def fault(rgb: Picture) -> PhotoFault | None:
     """Return why a photograph is of little use for a comparison."""
-    found = faces(rgb)
-    if len(found) != 1:
-        return PhotoFault.TWO_FACES if found else PhotoFault.NO_FACE
-    placed, face = found[0]
-    if eyes_apart(face) < _SMALLEST:
+    try:
+        picture, face = the_face(rgb)
+    except PhotoUnusable as error:
+        return error.reason
+    if np.linalg.norm(_across(face)) < _SMALLEST:
         return PhotoFault.SMALL
-    return PhotoFault.BLURRED if sharpness(placed, face) < _BLURRED else None
+    return PhotoFault.BLURRED if sharpness(picture, face) < _BLURRED else None
 
 
 def faces(rgb: Picture) -> list[Seen]:
@@ -116,15 +115,15 @@ def _in_parts(picture: Picture) -> list[Found]:
     return sorted(found, key=lambda face: -face.width)
 
 
-def eyes_apart(face: Mesh) -> float:
-    """Return the distance between the eyes' outer corners in pixels."""
-    return float(np.linalg.norm(face.points[33, :2] - face.points[263, :2]))
-
-
 def sharpness(picture: Picture, face: Mesh) -> float:
     """Return how much detail the middle of a face has, in the size in which it is described."""
     gray = cv2.cvtColor(descriptors.aligned(picture, face.points), cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(gray[_MIDDLE], cv2.CV_64F).var())
+
+
+def _across(face: Mesh) -> Points:
+    """Return the way in pixels from the outer corner of the right eye to that of the left one."""
+    return face.points[263, :2] - face.points[33, :2]
 
 
 def _described(pictures: Sequence[Seen]) -> list[Descriptor]:
