@@ -50,7 +50,7 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     """Return the engine named in the settings. Engines import large packages, so only the used one is imported."""
     from classroom.faces.local import LocalEngine
 
-    local = LocalEngine(settings.face_match_threshold)
+    local = LocalEngine()
     local.warm_up()
     if settings.face_engine == "local":
         return local

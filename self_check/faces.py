@@ -42,7 +42,7 @@ def check_faces(settings: Settings, engine: "LocalEngine | None" = None, *, with
     if engine is None:
         from classroom.faces.local import LocalEngine  # here: a large package
 
-        engine = LocalEngine(settings.face_match_threshold)
+        engine = LocalEngine()
     try:
         found = asyncio.run(_try_all(engine, folder, sorted(students), within))
     except (PhotoError, FaceError) as error:

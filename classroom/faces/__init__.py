@@ -1,4 +1,4 @@
-"""Face engines: the protocol and its errors. Engines: dlib's models in worker processes, and AWS Rekognition."""
+"""Face engines: the protocol and its errors. Engines: open models in worker processes, and AWS Rekognition."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -40,6 +40,7 @@ class FaceEngine(Protocol):
     """Compares the face in a note with the one on an ID photo. Any method may raise FaceUnavailable, FaceRefused."""
 
     name: str
+    """With the scale of its distances: templates of another name are made anew."""
     keeps_templates: bool
     """Whether templates are worth storing; otherwise ``template`` returns the photo itself."""
 

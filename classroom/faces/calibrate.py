@@ -1,119 +1,118 @@
-"""Measures the face distances of your own photographs: `python -m classroom.faces.calibrate FOLDER [--plot FILE]`
+"""Measures the face distances of your own photographs: `python -m classroom.faces.calibrate FOLDER`
 
-FOLDER has a folder for each person with two or more pictures (JPEG or PNG). Every pair of one person is *genuine*,
-every pair of two people an *impostor*. It prints both distributions of distances, and for values of
-FACE_MATCH_THRESHOLD how many genuine pairs are missed (not accepted at once: up to 18 points below, the teacher
-decides) and how many impostors are accepted; it draws both distributions. No picture is stored or sent.
+FOLDER has a folder for each person with two or more pictures (JPEG or PNG), or folders of groups (one sex and region
+each) with these in them. Every pair of one person is *genuine*, every pair of two people of one group an *impostor*.
+For values of FACE_MATCH_THRESHOLD it prints how many genuine pairs are missed (the teacher decides) and how many
+impostors are accepted, alone and compared with the whole group, and suggests a value.
+
+Behind each rate stand the 95 % interval and the number of independent pairs, in which nobody appears twice, from which
+it is computed: 3,000 of them without a match are needed to show 1 in 1,000. No picture is stored or sent.
 """
 
 import argparse
-import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
-from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, percent
-from classroom.faces import PhotoUnusable, examining
-from classroom.faces.examining import Descriptor, apart
+from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, distance_of
+from classroom.faces import PhotoUnusable, examining, rates
+from classroom.faces.descriptors import Descriptor, unpacked
+from classroom.faces.rates import Pairs, Rate
 
-RATES_AT = 70.0  # percent: FACE_MATCH_THRESHOLD's default
 THRESHOLDS = range(50, 96, 5)
+WANTED = 0.001  # share of impostors accepted, at most
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
-_BARS, _WIDE, _HIGH, _EDGE = 60, 900, 420, 50
-_LONGEST = 1.2  # the distance at the plot's right edge
-_GENUINE, _IMPOSTOR = (46, 125, 50), (198, 40, 40)
+
+Groups = Mapping[str, Mapping[str, Sequence[Descriptor]]]  # descriptors by group and person
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure a folder; return 1 if it has no pairs to compare."""
     parser = argparse.ArgumentParser(prog="python -m classroom.faces.calibrate", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--plot", type=Path, default=Path("faces.png"), help="the file for the drawing")
     given = parser.parse_args(arguments)
     if not given.folder.is_dir():
         print(f"{given.folder} is not a folder", file=sys.stderr)
         return 1
     examining.prepare()
-    genuine, impostor = distances(descriptors(given.folder))
-    if not genuine or not impostor:
-        print("at least two people are needed, one of them with two pictures", file=sys.stderr)
+    groups = descriptions(given.folder)
+    genuine, impostor = rates.genuine(groups.values()), rates.impostor(groups.values())
+    if not genuine.every or not impostor.every:
+        print("at least two people are needed in a group, one of them with two pictures", file=sys.stderr)
         return 1
-    print(table(genuine, impostor))
-    plot(genuine, impostor).save(given.plot)
-    print(f"drawn: {given.plot}")
+    print(table(groups, genuine, impostor))
     return 0
 
 
-def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
+def descriptions(folder: Path) -> Groups:
     """Return the descriptors of each person's pictures; unusable pictures are reported and skipped."""
-    found: dict[str, list[Descriptor]] = {}
-    for file in sorted(folder.glob("*/*")):
+    found: dict[str, dict[str, list[Descriptor]]] = {}
+    for file in sorted((*folder.glob("*/*"), *folder.glob("*/*/*"))):
         if file.suffix.lower() not in _SUFFIXES:
             continue
         try:
             template = examining.template_of(file.read_bytes())
         except PhotoUnusable as error:
-            print(f"skipped: {file.parent.name}/{file.name}: {error}", file=sys.stderr)
+            print(f"skipped: {file.relative_to(folder)}: {error}", file=sys.stderr)
             continue
-        found.setdefault(file.parent.name, []).append(np.frombuffer(template, dtype=np.float64))
+        group = file.parent.parent.relative_to(folder).as_posix()
+        found.setdefault(group, {}).setdefault(file.parent.name, []).append(unpacked(template))
     return found
 
 
-def distances(people: dict[str, list[Descriptor]]) -> tuple[list[float], list[float]]:
-    """Return the distances of the genuine and of the impostor pairs."""
-    genuine = [pair for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
-    two_people = itertools.combinations(people.values(), 2)
-    impostor = [pair for first, second in two_people for pair in itertools.product(first, second)]
-    return [apart(*pair) for pair in genuine], [apart(*pair) for pair in impostor]
-
-
-def rates(genuine: Sequence[float], impostor: Sequence[float], threshold: float) -> tuple[float, float]:
-    """Return the shares of genuine pairs missed and impostors accepted at a threshold in percent."""
-    missed = sum(percent(each) < threshold for each in genuine) / max(len(genuine), 1)
-    accepted = sum(percent(each) >= threshold for each in impostor) / max(len(impostor), 1)
-    return missed, accepted
-
-
-def table(genuine: Sequence[float], impostor: Sequence[float]) -> str:
-    lines = []
-    for name, values in (("genuine", genuine), ("impostor", impostor)):
+def table(groups: Groups, genuine: Pairs, impostor: Pairs) -> str:
+    """Return both distributions, the rates at each threshold and of each group, and the threshold to use."""
+    people = [pictures for group in groups.values() for pictures in group.values()]
+    lines = [f"{sum(map(len, people))} pictures of {len(people)} people, groups: {len(groups)}"]
+    for name, values in (("genuine", genuine.every), ("impostor", impostor.every)):
         at = np.percentile(values, [0, 5, 50, 95, 100])
         lines.append(f"{name}: {len(values)} pairs, distance least {at[0]:.3f}, 5 % {at[1]:.3f}, median {at[2]:.3f},"
                      f" 95 % {at[3]:.3f}, most {at[4]:.3f}")  # fmt: skip
-    lines.append("threshold  genuine missed  impostors accepted")
+    lines.append(_row("threshold", "distance", "genuine missed", "impostors accepted", "compared with the group"))
     for threshold in THRESHOLDS:
-        missed, accepted = rates(genuine, impostor, threshold)
-        lines.append(f"{threshold:7d} %  {100 * missed:13.2f} %  {100 * accepted:18.3f} %")
-    return "\n".join(lines)
+        distance = distance_of(threshold)
+        missed, accepted = rates.in_class(groups.values(), distance)
+        lines.append(_row(f"{threshold} %", f"{distance:.3f}", _text(genuine.missed(distance)),
+                          _text(impostor.accepted(distance)), f"{_share(missed)}, {_share(accepted)}"))  # fmt: skip
+    if len(groups) > 1:
+        lines += _by_group(groups)
+    return "\n".join([*lines, suggestion(impostor)])
 
 
-def plot(genuine: Sequence[float], impostor: Sequence[float]) -> Image.Image:
-    """Draw both distributions, each as high as the picture, and the default threshold."""
-    picture = Image.new("RGB", (_WIDE, _HIGH), "white")
-    draw = ImageDraw.Draw(picture)
-    bottom, scale = _HIGH - _EDGE, (_WIDE - 2 * _EDGE) / _LONGEST  # pixels for a distance of 1
-    width = _LONGEST / _BARS / 2
-    shown = (("genuine", genuine, _GENUINE, 0), ("impostor", impostor, _IMPOSTOR, 1))
-    for name, values, colour, number in shown:
-        draw.text((_EDGE + 200 * number, 15), f"{name}, {len(values)} pairs", fill=colour)
-        counts, edges = np.histogram(np.clip(values, 0, _LONGEST), _BARS, (0, _LONGEST))
-        for count, edge in zip(counts, edges[:-1], strict=True):
-            left, high = _EDGE + scale * (edge + number * width), (bottom - _EDGE) * count / counts.max()
-            if count:
-                draw.rectangle((left, bottom - high, left + scale * width - 1, bottom), fill=colour)
-    draw.line((_EDGE, bottom, _WIDE - _EDGE, bottom), fill="black")
-    for tenth in range(13):
-        x = _EDGE + scale * tenth / 10
-        draw.line((x, bottom, x, bottom + 5), fill="black")
-        draw.text((x - 8, bottom + 8), f"{tenth / 10:.1f}", fill="black")
-    threshold = _EDGE + scale * SAME_PERSON
-    draw.line((threshold, _EDGE, threshold, bottom), fill="gray")
-    draw.text((threshold + 4, _EDGE), f"{SAME_PERSON} = {AT_SAME_PERSON:.0f} %", fill="gray")
-    draw.text((_WIDE - 3 * _EDGE, _HIGH - 18), "distance", fill="black")
-    return picture
+def suggestion(impostor: Pairs) -> str:
+    """Return the lowest threshold that accepts at most ``WANTED`` of the impostors, and whether that is proven."""
+    for threshold in range(1, 101):
+        every, independent = impostor.accepted(distance_of(threshold))
+        if every.share <= WANTED:
+            most = independent.interval[1]
+            proven = "" if most <= WANTED else f"; not proven, it may be {100 * most:.2f} %"
+            return f"suggested FACE_MATCH_THRESHOLD: {threshold} ({_share(every)} of impostors accepted{proven})"
+    return f"no threshold accepts at most {100 * WANTED:.1f} % of the impostors"
+
+
+def _by_group(groups: Groups) -> list[str]:
+    lines = [f"at {AT_SAME_PERSON:.0f} %, by group"]
+    for name, group in groups.items():
+        missed, accepted = rates.genuine([group]).missed(SAME_PERSON), rates.impostor([group]).accepted(SAME_PERSON)
+        lines.append(_row(name, f"{len(group)} people", _text(missed), _text(accepted), ""))
+    return lines
+
+
+def _row(*cells: str) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, (24, 12, 32, 36, 0), strict=True)).rstrip()
+
+
+def _text(rates_of: tuple[Rate, Rate]) -> str:
+    """Return the rate of all pairs, and interval and number of the independent ones."""
+    every, independent = rates_of
+    low, high = (100 * each for each in independent.interval)
+    return f"{_share(every)} ({low:.2f}-{high:.2f}; {independent.tried})"
+
+
+def _share(rate: Rate) -> str:
+    return f"{100 * rate.share:.3f} %"
 
 
 if __name__ == "__main__":

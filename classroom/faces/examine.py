@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from classroom.domain.face_policy import Motion
-from classroom.faces import challenge, examining
+from classroom.faces import challenge, examining, matching
 from classroom.faces.tracking import track
 from classroom.faces.video import NoVideo
 
@@ -52,7 +52,7 @@ def examined(path: Path, asked: Sequence[Motion] | None) -> dict[str, Any]:
         "rest": [round(float(each), 1) for each in challenge.rest(tracked.seen)] if tracked.seen else None,
         "moves": moves,
         "seen": seen,
-        "compared": [[round(view.at, 2) for view in part[: examining.PICTURES]] for part in used],
+        "compared": [[round(view.at, 2) for view in part[: matching.PICTURES]] for part in used],
         "why not": problem,
         "milliseconds": round(milliseconds, 1),
     }

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
-from classroom.domain.face_policy import Examined, Motion
+from classroom.domain.face_policy import SCALE, Examined, Motion
 from classroom.faces import FaceUnavailable, NoteCrashed, PhotoUnusable
 from classroom.faces.photo import PhotoFault
 from classroom.faces.worker import LAST, NICE, Worker, WorkerDied
@@ -39,20 +39,18 @@ def workers() -> int:
 
 
 class LocalEngine:
-    """A ``FaceEngine`` and a challenge checker. ``threshold`` is in percent; the limits are seconds for one note."""
+    """A ``FaceEngine`` and a challenge checker. The limits are seconds for one note."""
 
-    name = "local"
+    name = f"local-{SCALE}"
     keeps_templates = True
 
     def __init__(
         self,
-        threshold: float,
         processes: int | None = None,
         longest: float = LONGEST,
         cpu: float = CPU,
         cpu_apart: float = CPU_APART,
     ) -> None:
-        self._threshold = threshold
         self.longest, self._cpu, self._cpu_apart = longest, cpu, cpu_apart
         self._processes = processes or workers()
         self._shared = ThreadPoolExecutor(self._processes, "faces")  # each thread has a worker
@@ -81,7 +79,7 @@ class LocalEngine:
     async def examine(
         self, note: bytes, motions: Sequence[Motion], template: bytes, others: Sequence[bytes] = ()
     ) -> Examined:
-        found: Examined = await self._run("examine", note, list(motions), template, self._threshold)
+        found: Examined = await self._run("examine", note, list(motions), template, list(others))
         return found
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:

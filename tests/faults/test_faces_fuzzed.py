@@ -38,7 +38,7 @@ def mutated(note: bytes, chance: np.random.Generator) -> bytes:
 @pytest.mark.ordeal
 async def test_changed_notes() -> None:
     """Every corrupted note gets a result or fails alone, and a valid note after each twenty is recognised."""
-    engine, chance = LocalEngine(70.0, processes=2, longest=PATIENCE), np.random.default_rng(11)
+    engine, chance = LocalEngine(processes=2, longest=PATIENCE), np.random.default_rng(11)
     notes = [recorded(name, ("left", "up")) for name in (ASTRONAUT, ADMIRAL)]
     failed = 0
     try:

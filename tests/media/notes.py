@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from classroom.faces import models
+from classroom.faces import matching
 from sandbox.video_notes import Face, Look, Picture, Surface, drawn, encoded, flat, head, turned
 
 ASTRONAUT, ADMIRAL = "astronaut", "admiral"  # portraits inside scikit-image and matplotlib
@@ -47,9 +47,8 @@ def jpeg(picture: Picture, quality: int = 92) -> bytes:
 def face(name: str) -> Face:
     """Return a portrait and the places of its eyes."""
     picture = portrait(name)
-    rgb = np.ascontiguousarray(picture[:, :, ::-1])
-    five = models.landmarks(rgb, models.detect(rgb)[0])
-    left, right = (five[0] + five[1]) / 2, (five[2] + five[3]) / 2
+    _placed, found = matching.the_face(np.ascontiguousarray(picture[:, :, ::-1]))
+    right, left = (found.points[list(corners), :2].mean(axis=0) for corners in ((33, 133), (362, 263)))
     return Face(picture, (float(right[0]), float(right[1])), (float(left[0]), float(left[1])))
 
 

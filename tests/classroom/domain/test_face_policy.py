@@ -100,7 +100,7 @@ class TestPercent:
 
     @pytest.mark.parametrize(
         ("distance", "percent"),
-        [(-1, 100), (0, 100), (0.25, 85), (0.5, 70), (0.6, 56), (0.75, 35), (1, 0), (1.5, 0), (float("inf"), 0)],
+        [(-1, 100), (0, 100), (0.24, 85), (0.48, 70), (0.74, 35), (1, 0), (1.5, 0), (float("inf"), 0)],
     )
     def test_points(self, distance: float, percent: float) -> None:
         """The points that define the scale, the values half way between, and beyond."""
@@ -138,10 +138,10 @@ class TestVerdict:
 
     @pytest.mark.parametrize(
         ("distance", "verdict"),
-        [(0.3, FaceVerdict.MATCH), (0.5, FaceVerdict.MATCH), (0.501, FaceVerdict.GREY), (0.9, FaceVerdict.GREY)],
+        [(0.3, FaceVerdict.MATCH), (0.48, FaceVerdict.MATCH), (0.481, FaceVerdict.GREY), (0.9, FaceVerdict.GREY)],
     )
     def test_local_edges(self, distance: float, verdict: FaceVerdict) -> None:
-        """With the default threshold a distance up to 0.5 is a match, and the teacher decides above."""
+        """With the default threshold a distance up to 0.48 is a match, and the teacher decides above."""
         examined = Examined(distance=distance, percent=policy.percent(distance))
         assert policy.verdict(examined, 1, 70, 1) is verdict
 
@@ -231,3 +231,34 @@ class TestTerm:
     def test_next(self, today: date, ends: date) -> None:
         """The next end counts, today's included, also across the turn of the year."""
         assert policy.next_term_end(today, ("01-31", "07-31")) == ends
+
+
+class TestNearest:
+    """Comparison with the class, and whether faces decide."""
+
+    @pytest.mark.parametrize(
+        ("distance", "others", "nearest"),
+        [
+            (0.3, [], True),
+            (0.3, [0.36, 0.9], True),
+            (0.3, [0.34, 0.9], False),
+            (0.3, [0.3], False),
+            (0.3, [0.9, 0.2], False),
+            (0.3, [float("nan")], False),
+            (float("nan"), [0.9], False),
+        ],
+    )
+    def test_margin(self, distance: float, others: list[float], nearest: bool) -> None:
+        """The claimed student has to be nearer than every classmate, by the margin."""
+        assert policy.is_nearest(distance, others) is nearest
+
+    @given(st.floats(1, 100))
+    def test_distance_of(self, percent: float) -> None:
+        """Each percentage has the distance that it was computed from."""
+        assert policy.percent(policy.distance_of(percent)) == pytest.approx(percent)
+
+    @pytest.mark.parametrize("engine", policy.REVIEW_ZONE)
+    def test_decides(self, engine: str) -> None:
+        """No engine was shown to accept at most 1 classmate in 1,000, so none marks by itself."""
+        assert not policy.decides(engine, compares_class=False)
+        assert not policy.decides(engine, compares_class=True)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
-from classroom.domain.face_policy import Motion, Problem
-from classroom.faces import challenge
 from classroom.faces.following import FaceView, Followed, Moment
 from classroom.faces.models import Found
 from classroom.faces.relief import Shift
+
+from classroom.domain.face_policy import Motion, Problem
+from classroom.faces import challenge
 
 pytestmark = pytest.mark.unit
 

@@ -8,11 +8,12 @@ import av
 import cv2
 import numpy as np
 import pytest
+from classroom.faces.following import follow
 
 from classroom.domain.face_policy import Motion, Problem
-from classroom.faces import PhotoUnusable, challenge, examining
-from classroom.faces.examining import check_challenge, examine, template_of
-from classroom.faces.following import follow
+from classroom.faces import PhotoUnusable, challenge
+from classroom.faces.examining import check_challenge, check_photo, examine, template_of
+from classroom.faces.photo import PhotoFault
 from sandbox.video_notes import Surface, bent, encoded, flat
 from tests.media.notes import ADMIRAL, ASTRONAUT, Look, face, jpeg, more_faces, portrait, recorded
 
@@ -74,8 +75,8 @@ def portrait_square() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
 def test_match() -> None:
     """The person on the ID photo is within the threshold's distance, another person is not."""
     note = recorded(ASTRONAUT, ("left", "up"))
-    own = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
-    other = examine(note, motions("left", "up"), template_of(jpeg(portrait(ADMIRAL))), THRESHOLD)
+    own = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))))
+    other = examine(note, motions("left", "up"), template_of(jpeg(portrait(ADMIRAL))))
     assert (own.problem, other.problem) == (None, None)
     assert (own.distance or 1) < 0.5
     assert (other.distance or 0) > 0.65
@@ -90,7 +91,7 @@ def test_match_with_another_photograph() -> None:
     for person, (shown, _kept) in names.items():
         note = recorded(shown, ("up", "left"))
         for other, (_, photo) in names.items():
-            found = examine(note, motions("up", "left"), template_of((folder / photo).read_bytes()), THRESHOLD)
+            found = examine(note, motions("up", "left"), template_of((folder / photo).read_bytes()))
             assert found.problem is None
             assert found.percent is not None
             assert (found.percent >= THRESHOLD) is (person == other)
@@ -115,7 +116,7 @@ def test_swapped_faces() -> None:
     first = recorded(ASTRONAUT, ("left",))
     second = recorded(ADMIRAL, ("up",))
     note = encoded([*pictures(first), *pictures(second)])
-    found = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
+    found = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))))
     assert found.problem is not None or (found.percent is not None and found.percent < THRESHOLD)
 
 
@@ -174,20 +175,11 @@ def test_unusable_photos() -> None:
     for content in (b"", b"GIF89a", jpeg(one)[:1000]):
         with pytest.raises(PhotoUnusable):
             template_of(content)
+    assert check_photo(jpeg(one)) is None
+    assert check_photo(jpeg(grey)) is PhotoFault.NO_FACE
+    assert check_photo(b"GIF89a") is PhotoFault.UNREADABLE
     with pytest.raises(PhotoUnusable, match="not of this engine"):
-        examine(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
-
-
-def test_when_pictures_decide() -> None:
-    """One picture decides if it matches with a margin, two if they have one result; nothing else decides."""
-    assert examining._is_decided([0.3], THRESHOLD)
-    assert not examining._is_decided([0.35], THRESHOLD)
-    assert not examining._is_decided([0.95], THRESHOLD)
-    assert examining._is_decided([0.4, 0.45], THRESHOLD)
-    assert examining._is_decided([0.52, 0.6], THRESHOLD)
-    assert not examining._is_decided([0.45, 0.55], THRESHOLD)
-    assert examining._is_decided([0.8, 0.9], THRESHOLD)
-    assert not examining._is_decided([0.55, 0.75], THRESHOLD)
+        examine(b"", motions("left", "up"), b"\x00" * 10)
 
 
 def test_one_face_shown_and_another_moved() -> None:
@@ -197,7 +189,7 @@ def test_one_face_shown_and_another_moved() -> None:
     moved = pictures(recorded(ADMIRAL, ("left", "up")))
     template = template_of(jpeg(portrait(ASTRONAUT)))
     for note in ([*shown, *moved], [*moved, *shown], [*shown[:15], *moved, *shown]):
-        found = examine(encoded(note), motions("left", "up"), template, THRESHOLD)
+        found = examine(encoded(note), motions("left", "up"), template)
         assert found.problem is not None or (found.percent or 0) < THRESHOLD
 
 

@@ -33,7 +33,7 @@ ASKED = [Motion.LEFT, Motion.UP]
 @pytest.fixture
 async def engine() -> AsyncIterator[LocalEngine]:
     """An engine with one process."""
-    made = LocalEngine(70.0, processes=1, longest=PATIENCE)
+    made = LocalEngine(processes=1, longest=PATIENCE)
     yield made
     await made.close()
 
@@ -87,7 +87,7 @@ async def test_what_a_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker has no setting or token of ours, few files, a limited memory, and a low priority."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:a")
-    engine = LocalEngine(70.0, processes=1, longest=PATIENCE)
+    engine = LocalEngine(processes=1, longest=PATIENCE)
     try:
         await engine.check_challenge(b"none", ASKED)
         (worker,) = its_workers()
@@ -105,11 +105,11 @@ async def test_what_a_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_long_work() -> None:
     """A note that takes too much of a core ends its worker; apart from the others it may take longer."""
     note, photo = recorded(ASTRONAUT, ("left", "up")), jpeg(portrait(ASTRONAUT))
-    patient = LocalEngine(70.0, processes=1, longest=PATIENCE, cpu_apart=PATIENCE)
+    patient = LocalEngine(processes=1, longest=PATIENCE, cpu_apart=PATIENCE)
     template = await patient.template(photo)
     await patient.close()
     for apart in (PATIENCE, 0.02):
-        engine = LocalEngine(70.0, processes=1, longest=PATIENCE, cpu=0.02, cpu_apart=apart)
+        engine = LocalEngine(processes=1, longest=PATIENCE, cpu=0.02, cpu_apart=apart)
         try:
             with pytest.raises(NoteCrashed, match="died"):
                 await engine.examine(note, ASKED, template)
@@ -170,7 +170,7 @@ async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:
 @pytest.mark.ordeal
 async def test_hanging_worker() -> None:
     """A frozen worker fails its check, and another worker does the next one."""
-    engine = LocalEngine(70.0, processes=1, longest=PATIENCE)
+    engine = LocalEngine(processes=1, longest=PATIENCE)
     try:
         template = await engine.template(jpeg(portrait(ASTRONAUT)))
         (worker,) = its_workers()
@@ -186,7 +186,7 @@ async def test_hanging_worker() -> None:
 
 async def test_close() -> None:
     """Closing at work ends every worker without waiting for the rest, and later calls are refused."""
-    engine = LocalEngine(70.0, processes=1, longest=PATIENCE)
+    engine = LocalEngine(processes=1, longest=PATIENCE)
     template = await engine.template(jpeg(portrait(ASTRONAUT)))
     note = recorded(ASTRONAUT, ("left", "up"))
     checks = [asyncio.create_task(engine.examine(note, ASKED, template)) for _ in range(40)]
@@ -206,7 +206,7 @@ def test_no_worker_outlives_us(tmp_path: Path) -> None:
         "import asyncio, psutil\n"
         "from classroom.faces.local import LocalEngine\n"
         "async def main():\n"
-        "    engine = LocalEngine(70.0, processes=2)\n"
+        "    engine = LocalEngine(processes=2)\n"
         "    await engine.check_challenge(b'', [])\n"
         "    print(*[each.pid for each in psutil.Process().children(recursive=True)], flush=True)\n"
         "    await asyncio.sleep(600)\n"

@@ -76,7 +76,7 @@ async def times(scene: Scene, contents: Sequence[bytes], message: int) -> Times:
 @pytest.mark.ordeal
 async def test_a_bomb_every_tenth_note(scene: Scene) -> None:
     """A bomb as every tenth note of sixty delays no other student by more than five seconds."""
-    engine: Any = LocalEngine(70.0, processes=2, longest=PATIENCE)
+    engine: Any = LocalEngine(processes=2, longest=PATIENCE)
     scene.engine, scene.photos = engine, OnePhoto()
     ordinary = [recorded(ASTRONAUT, ("left", "up"))] * STUDENTS
     hostile = bombs()
