@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from classroom.domain.face_policy import is_nearest
 from classroom.faces.descriptors import Descriptor, apart
@@ -46,14 +47,14 @@ class Rate:
 class Pairs:
     """Distances of pairs: of all, and of independent ones only, in which nobody appears twice."""
 
-    every: Sequence[float]
-    independent: Sequence[float]
+    every: npt.ArrayLike
+    independent: npt.ArrayLike
 
     def accepted(self, threshold: float) -> tuple[Rate, Rate]:
         """Return how many of all, and of the independent pairs, are not farther apart than a threshold."""
         every, independent = (
-            Rate(sum(each <= threshold for each in distances), len(distances))
-            for distances in (self.every, self.independent)
+            Rate(int(np.count_nonzero(distances <= threshold)), distances.size)
+            for distances in (np.asarray(self.every), np.asarray(self.independent))
         )
         return every, independent
 
@@ -67,19 +68,18 @@ def genuine(groups: Iterable[Group]) -> Pairs:
     """Compare each person's pictures with one another; the first two of each person are independent pairs."""
     people = [pictures for group in groups for pictures in group.values() if len(pictures) > 1]
     every = [apart(*pair) for pictures in people for pair in itertools.combinations(pictures, 2)]
-    return Pairs(every, [apart(*pictures[:2]) for pictures in people])
+    return Pairs(np.array(every), np.array([apart(*pictures[:2]) for pictures in people]))
 
 
 def impostor(groups: Iterable[Group]) -> Pairs:
     """Compare the people of each group; the first one with the second, the third with the fourth ... independently."""
-    every: list[float] = []
-    independent: list[float] = []
+    every, independent = [np.empty(0)], list[float]()
     for group in groups:
         people = list(group.values())
         for one, other in itertools.combinations(people, 2):
-            every += (1 - np.array(one) @ np.array(other).T).ravel().tolist()
+            every.append((1 - np.array(one) @ np.array(other).T).ravel())
         independent += [apart(one[0], other[0]) for one, other in zip(people[::2], people[1::2], strict=False)]
-    return Pairs(every, independent)
+    return Pairs(np.concatenate(every), np.array(independent))
 
 
 def in_class(groups: Iterable[Group], threshold: float) -> tuple[Rate, Rate]:
