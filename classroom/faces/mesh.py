@@ -30,7 +30,9 @@ _WEIGHTS = Path(__file__).parent / "weights"
 _SUMS = {
     "face_detection.tflite": "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
     "face_mesh.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
+    "face_model.txt": "d8259131ee08e036632a4338ca1ce33cf72a2e0142aaec7b54bc9b647ba07f86",
 }
+_NETWORKS = ("face_detection.tflite", "face_mesh.tflite")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def load() -> None:
 @cache
 def _networks() -> tuple[cv2.dnn.Net, cv2.dnn.Net]:
     # OpenCV's new engine gives only one of the networks' two outputs; read from memory, it is used nevertheless.
-    detector, mesh = (cv2.dnn.readNetFromTFLite(str(weights(name)), cv2.dnn.ENGINE_CLASSIC) for name in _SUMS)
+    detector, mesh = (cv2.dnn.readNetFromTFLite(str(weights(name)), cv2.dnn.ENGINE_CLASSIC) for name in _NETWORKS)
     return detector, mesh
 
 

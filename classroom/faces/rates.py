@@ -15,6 +15,8 @@ _HALVINGS = 50
 
 Group = Mapping[str, Sequence[Descriptor]]  # the pictures of people of one sex and region, by person
 
+Distances = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -47,14 +49,14 @@ class Rate:
 class Pairs:
     """Distances of pairs: of all, and of independent ones only, in which nobody appears twice."""
 
-    every: npt.ArrayLike
-    independent: npt.ArrayLike
+    every: Distances
+    independent: Distances
 
     def accepted(self, threshold: float) -> tuple[Rate, Rate]:
         """Return how many of all, and of the independent pairs, are not farther apart than a threshold."""
         every, independent = (
             Rate(int(np.count_nonzero(distances <= threshold)), distances.size)
-            for distances in (np.asarray(self.every), np.asarray(self.independent))
+            for distances in (self.every, self.independent)
         )
         return every, independent
 
@@ -77,7 +79,7 @@ def impostor(groups: Iterable[Group]) -> Pairs:
     for group in groups:
         people = list(group.values())
         for one, other in itertools.combinations(people, 2):
-            every.append((1 - np.array(one) @ np.array(other).T).ravel())
+            every.append((1 - np.array(one, np.float64) @ np.array(other, np.float64).T).ravel())
         independent += [apart(one[0], other[0]) for one, other in zip(people[::2], people[1::2], strict=False)]
     return Pairs(np.concatenate(every), np.array(independent))
 

@@ -56,7 +56,7 @@ def test_genuine() -> None:
 def test_impostor() -> None:
     """People of one group are compared; nobody is in two independent pairs, and nobody meets another group."""
     pairs = rates.impostor([FIRST, SECOND])
-    assert np.size(pairs.every) == 2 * 2 + 2 + 2 + 3
+    assert pairs.every.size == 2 * 2 + 2 + 2 + 3
     assert pairs.independent == pytest.approx([0.5, 0.134], abs=1e-3)
     every, independent = pairs.accepted(0.2)
     assert (every, independent) == (Rate(4, 11), Rate(1, 2))
