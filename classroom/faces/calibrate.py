@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     examining.prepare()
     groups = descriptions(given.folder)
     genuine, impostor = rates.genuine(groups.values()), rates.impostor(groups.values())
-    if not genuine.every or not impostor.every:
+    if not genuine.every.size or not impostor.every.size:
         print("at least two people are needed in a group, one of them with two pictures", file=sys.stderr)
         return 1
     print(table(groups, genuine, impostor))
@@ -66,9 +66,9 @@ def table(groups: Groups, genuine: Pairs, impostor: Pairs) -> str:
     """Return both distributions, the rates at each threshold and of each group, and the threshold to use."""
     people = [pictures for group in groups.values() for pictures in group.values()]
     lines = [f"{sum(map(len, people))} pictures of {len(people)} people, groups: {len(groups)}"]
-    for name, values in (("genuine", genuine.every), ("impostor", impostor.every)):
-        at = np.percentile(values, [0, 5, 50, 95, 100])
-        lines.append(f"{name}: {len(values)} pairs, distance least {at[0]:.3f}, 5 % {at[1]:.3f}, median {at[2]:.3f},"
+    for name, pairs in (("genuine", genuine.every), ("impostor", impostor.every)):
+        at = np.percentile(pairs, [0, 5, 50, 95, 100])
+        lines.append(f"{name}: {pairs.size} pairs, distance least {at[0]:.3f}, 5 % {at[1]:.3f}, median {at[2]:.3f},"
                      f" 95 % {at[3]:.3f}, most {at[4]:.3f}")  # fmt: skip
     lines.append(_row("threshold", "distance", "genuine missed", "impostors accepted", "compared with the group"))
     for threshold in THRESHOLDS:

@@ -56,7 +56,10 @@ def examine(note: bytes, motions: Sequence[Motion], template: bytes, others: Seq
     if watched.problem is not None:
         return watched
     started = time.perf_counter()
-    found = matching.compare([_faces(views) for views in parts], template, others)
+    seen = [_faces(views) for views in parts]
+    if not all(seen):
+        return replace(watched, problem=Problem.CUT)
+    found = matching.compare(seen, template, others)
     return replace(
         watched,
         problem=Problem.CUT if found.among > matching.ONE_PERSON else None,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from classroom.domain.face_policy import is_nearest
 from classroom.faces.descriptors import Descriptor, apart
@@ -13,6 +14,8 @@ CONFIDENCE = 0.95
 _HALVINGS = 50
 
 Group = Mapping[str, Sequence[Descriptor]]  # the pictures of people of one sex and region, by person
+
+Distances = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,13 @@ class Rate:
 class Pairs:
     """Distances of pairs: of all, and of independent ones only, in which nobody appears twice."""
 
-    every: Sequence[float]
-    independent: Sequence[float]
+    every: Distances
+    independent: Distances
 
     def accepted(self, threshold: float) -> tuple[Rate, Rate]:
         """Return how many of all, and of the independent pairs, are not farther apart than a threshold."""
         every, independent = (
-            Rate(sum(each <= threshold for each in distances), len(distances))
+            Rate(int(np.count_nonzero(distances <= threshold)), distances.size)
             for distances in (self.every, self.independent)
         )
         return every, independent
@@ -67,19 +70,18 @@ def genuine(groups: Iterable[Group]) -> Pairs:
     """Compare each person's pictures with one another; the first two of each person are independent pairs."""
     people = [pictures for group in groups for pictures in group.values() if len(pictures) > 1]
     every = [apart(*pair) for pictures in people for pair in itertools.combinations(pictures, 2)]
-    return Pairs(every, [apart(*pictures[:2]) for pictures in people])
+    return Pairs(np.array(every), np.array([apart(*pictures[:2]) for pictures in people]))
 
 
 def impostor(groups: Iterable[Group]) -> Pairs:
     """Compare the people of each group; the first one with the second, the third with the fourth ... independently."""
-    every: list[float] = []
-    independent: list[float] = []
+    every, independent = [np.empty(0)], list[float]()
     for group in groups:
         people = list(group.values())
         for one, other in itertools.combinations(people, 2):
-            every += (1 - np.array(one) @ np.array(other).T).ravel().tolist()
+            every.append((1 - np.array(one, np.float64) @ np.array(other, np.float64).T).ravel())
         independent += [apart(one[0], other[0]) for one, other in zip(people[::2], people[1::2], strict=False)]
-    return Pairs(every, independent)
+    return Pairs(np.concatenate(every), np.array(independent))
 
 
 def in_class(groups: Iterable[Group], threshold: float) -> tuple[Rate, Rate]:

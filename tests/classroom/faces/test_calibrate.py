@@ -73,4 +73,4 @@ def test_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_suggestion(distances: list[float], independent: list[float], says: str) -> None:
     """The lowest threshold with at most 1 in 1,000 impostors is suggested, and whether enough pairs prove it."""
-    assert says in calibrate.suggestion(Pairs(distances, independent))
+    assert says in calibrate.suggestion(Pairs(np.array(distances), np.array(independent)))
