@@ -7,7 +7,7 @@ from classroom.bot_parts import BotParts
 from classroom.lms.sync import LmsSync
 from classroom.store import Store, StoreError, StoreUnavailable
 from core.health import PartHealth, polling_state, spread
-from core.sqlite import DatabaseError
+from core.sqlite import DatabaseError, advice
 
 STORE_ANSWERS_WITHIN = 2.0  # seconds; the client of /healthz waits for 4
 LAG_MEASURED_EVERY, LAGS_KEPT = 0.1, 600  # seconds between measurements, and how many are kept: a minute's
@@ -36,8 +36,8 @@ async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync
             degraded.append(f"another program fetches the updates of {bot.setting}'s bot: end it")
         try:
             await asyncio.to_thread(bot.side.outbox.oldest_waiting)
-        except DatabaseError:
-            failing.append("a database of the classroom can't be read: see the log")
+        except DatabaseError as error:
+            failing.append(f"a database of the classroom can't be read: {advice(error)}")
     try:
         async with asyncio.timeout(STORE_ANSWERS_WITHIN):
             unfinished, unsent = len(await store.unfinished()), len(await store.unacked())

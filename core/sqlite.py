@@ -22,7 +22,8 @@ VERSIONS_BY_OWNER = 100
 # PRAGMA application_id of a file that holds no remains of rows that versions without secure_delete deleted.
 WITHOUT_REMAINS = 0x41545431
 HELD = "another program holds it, end that one"  # what to do about "database is locked"
-LOOK_EVERY, ERASE_AGAIN = 5.0, 30.0  # seconds
+# Seconds between looks; from a deletion to its repetition; between tries while another process reads an older state.
+LOOK_EVERY, ERASE_AGAIN, ERASE_RETRY = 5.0, 5.0, 30.0
 BUSY_TIMEOUT = 5000  # milliseconds for which a statement waits for another process
 
 # What quick_check says of values; Debian 12's SQLite also where nothing is wrong with them. It is no damage of a page.
@@ -75,6 +76,11 @@ def stored_versions(connection: sqlite3.Connection, schemas: Sequence[Schema]) -
                 f"schema {versions[schema.owner]} of {schema.owner}; this version of the program knows {schema.version}"
             )
     return versions
+
+
+def advice(error: DatabaseError) -> str:
+    """Return what the operator has to do about a database that can't be used."""
+    return HELD if "is locked" in str(error) else "see the log"
 
 
 def damage(connection: sqlite3.Connection) -> str:
@@ -174,7 +180,7 @@ class Database:
         if (now := self._monotonic()) >= self._look_at:
             self._look_at = now + LOOK_EVERY
             if self._erase_at is not None and now >= self._erase_at:
-                self._erase_at = None if self._erase() else now + ERASE_AGAIN
+                self._erase_at = None if self._erase() else now + ERASE_RETRY
             elif self._connection.total_changes != self._changes:
                 self._empty_log()
             elif not self.trouble:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from core.health import PartHealth, polling_state
 from core.machine import Room
-from core.sqlite import DatabaseError
+from core.sqlite import DatabaseError, advice
 from marker.application import Marker
 from marker.services import Services
 from portal.limits import PortalLimits
@@ -41,8 +41,8 @@ async def report(
         degraded.append(marker.outage.problem)
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
-    except DatabaseError:
-        failing.append("the database can't be read: see the log")
+    except DatabaseError as error:
+        failing.append(f"the database can't be read: {advice(error)}")
         oldest = None
     if oldest is not None and services.clock.now() - oldest > STUCK_AFTER:
         degraded.append(f"messages wait since {oldest.isoformat(timespec='minutes')}")

@@ -19,11 +19,13 @@ from classroom.store.schema import SCHEMA as CLASSROOM_STORE
 from core.settings import ROOT
 from core.sqlite import (
     ERASE_AGAIN,
+    HELD,
     VERSIONS_BY_OWNER,
     Database,
     DatabaseError,
     DatabaseUnavailable,
     Schema,
+    advice,
     stored_versions,
 )
 from lessons.journal import Lessons
@@ -509,9 +511,11 @@ class TestErased:
         with closing(sqlite3.connect(path, isolation_level=None)) as old:
             old.execute("PRAGMA secure_delete = OFF")
             old.execute("PRAGMA application_id = 0")
-            for number in range(500):
-                old.execute("INSERT INTO told VALUES ('marker', ?, '')", (f"{number}:{WHO}",))
+            rows = [(f"{number}:{WHO}",) for number in range(500)]
+            old.execute("BEGIN")
+            old.executemany("INSERT INTO told VALUES ('marker', ?, '')", rows)
             old.execute("DELETE FROM told")
+            old.execute("COMMIT")
         assert remains(path.parent)
         with opened(path):
             assert remains(path.parent) == {}
@@ -547,6 +551,19 @@ class TestOfTheFile:
         with pytest.raises(DatabaseError, match=r"is damaged \(.*\): restore a backup \(bot\.py --restore\), or"):
             Database(path, MARKER)
         assert path.read_bytes() == before
+
+    @pytest.mark.ordeal
+    def test_held_for_itself(self, path: Path) -> None:
+        """A program that also keeps readers out is told, at the start as well."""
+        with closing(Database(path, MARKER)) as database:
+            database.write("DELETE FROM told")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("CREATE TABLE of_another_program (n)")
+            with pytest.raises(DatabaseError, match=r"\(database is locked\): another program holds it, end that one$"):
+                Database(path, MARKER)
+        assert advice(DatabaseUnavailable("the database can't be read (database is locked)")) == HELD
+        assert advice(DatabaseUnavailable("the database can't be read (disk I/O error)")) == "see the log"
 
     def test_held_by_another_program(self, path: Path) -> None:
         """That another program holds the file is noticed without a write of ours, and told with what to do."""
