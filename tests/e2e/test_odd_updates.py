@@ -14,6 +14,8 @@ from tests.marker.running import SteppedClock, marker
 from tests.servers import in_thread
 from tests.wire_updates import PERSON, odd_updates
 
+pytestmark = pytest.mark.ordeal
+
 MANY = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BATCHES = st.lists(odd_updates(), min_size=10, max_size=25)
 
