@@ -55,7 +55,8 @@ def motion_text(_: Texts, motion: str) -> str:
 
 
 def challenge_text(_: Texts, motions: Sequence[str], seconds: int) -> str:
-    between = f", {_('look straight ahead again')}, "
+    ahead = _("look straight ahead again")
+    between = f", {ahead}, "
     ask = _(
         "Record a round video, with your face in it all the time. Look straight ahead, {motions}, and send it. Move"
         " slowly."

@@ -1,4 +1,4 @@
-"""Records the videos of a trial of the face check with a camera: `python -m sandbox.trial_camera FOLDER/PERSON`
+"""Records the videos of a trial of the face check with a camera: `python -m tools.trial_camera FOLDER/PERSON`
 
 For people without a phone at hand; see "A trial before faces decide anything" in docs/faces.md. It asks for one video
 after the other (those of `python -m classroom.faces.record FOLDER --plan`), records it square and without sound when
@@ -24,7 +24,7 @@ Read = Callable[[], tuple[bool, Picture]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Record what is missing; return 1 if the camera can't be opened."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.trial_camera", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.trial_camera", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--camera", type=int, default=0, help="the camera's number")
     given = parser.parse_args(arguments)

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from sandbox.trial_camera import main, record, square
 from sandbox.video_notes import RATE, SIZE, Picture
+from tools.trial_camera import main, record, square
 
 
 def test_recorded(tmp_path: Path) -> None:
