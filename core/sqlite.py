@@ -208,6 +208,7 @@ class Database:
                 self._connection.execute("VACUUM")
             except sqlite3.Error as error:
                 log.warning("%s: remains of deleted rows are not erased yet (%s)", self._name, error)
+                self._empty_log()
                 return False
             return self._empty_log()
 

@@ -357,7 +357,8 @@ class Store(Records, Protocol):
 
     async def is_taken(self, student_id: str) -> bool:
         """Whether a student ID is bound, or was until its account's data were deleted: ``unbind`` frees it."""
-        return await self.count(Binding, taken=taken_hash(student_id, self.cipher.digest)) > 0
+        taken = taken_hash(student_id, self.cipher.digest)
+        return await self.count(Binding, folded__in=(folded(student_id), taken)) > 0
 
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless if they are already bound to each other.

@@ -72,8 +72,8 @@ class MongoStore(Sessions):
     async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
         undone = {"by": by, "at": text_of(at), "reason": reason}
         change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": "", "taken": ""}}
-        taken = taken_hash(student_id, self.cipher.digest)
-        undoing = await self.collection("bindings").update_one({"taken": taken}, change)
+        either = {"folded": folded(student_id)}, {"taken": taken_hash(student_id, self.cipher.digest)}
+        undoing = await self.collection("bindings").update_one({"$or": either}, change)
         return undoing.matched_count == 1
 
     @asks

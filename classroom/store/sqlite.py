@@ -181,8 +181,8 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
-        statement = "DELETE FROM bindings WHERE taken = ? RETURNING student_id, telegram_id"
-        undone = db.execute(statement, (taken_hash(student_id, self.cipher.digest),)).fetchall()
+        statement = "DELETE FROM bindings WHERE folded = ? OR taken = ? RETURNING student_id, telegram_id"
+        undone = db.execute(statement, (folded(student_id), taken_hash(student_id, self.cipher.digest))).fetchall()
         for row in undone:
             rows.insert(db, "unbindings", dict(row) | {"by_teacher": by, "at": text_of(at), "reason": reason})
         return bool(undone)

@@ -124,8 +124,10 @@ class Corrections:
             how = _("Cancelled: nothing is recorded.") if session.cancelled else how
             text = f"{await self._request_text(session, found)}\n{bold(how)}"
             await self._tell(session, found)
-        slot = f"correction:{session.id}:{person}"
-        await self._teacher.outbox.put(Item(session.teacher, "amend", text, [], slot, NOTICE))
+        item = Item(session.teacher, "amend", text, [], f"correction:{session.id}:{person}", NOTICE)
+        if found is None:  # with the student's data the slot was deleted, whose name has the account
+            item = Item(session.teacher, "send", text, lane=NOTICE)
+        await self._teacher.outbox.put(item)
 
     async def cancelled(self, session: Session) -> None:
         """End the open requests of a session that was opened again and cancelled."""
