@@ -17,6 +17,7 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.code_entry import Typed
 from classroom.check_in.evidence import evidence_of, sent_at
 from classroom.domain import location_policy as policy
+from classroom.domain.face_policy import NO_FACE
 from classroom.domain.sessions import folded
 from classroom.services import Classroom, typed
 from classroom.student.corrections import CORRECTION, Corrections
@@ -196,6 +197,9 @@ class StudentBot:
         if moved and (told.kind not in changing or not told.is_new):
             return  # a live location moves every few seconds: only a change is worth a message
         await self._tell(person, told, located=message.message_id)
+        there = told.check_in
+        if told.kind is AnswerKind.WAITING and there is not None and there.face is None and there.note == NO_FACE:
+            await self._traces.forget_face(there.student_id)
 
     async def _request_location(self, person: int, why: policy.LocationRefusal, accuracy: float | None = None) -> None:
         text = refusal_text(self._side.texts(person), why, self._classroom.settings.location_policy, accuracy)

@@ -72,6 +72,14 @@ class FaceTraces:
         for student_id in student_ids:
             await asyncio.to_thread(self._keys.forget, student_id)
 
+    async def forget_face(self, student_id: str) -> None:
+        """Delete the template of a student whose roster does not allow a face any more, and its key."""
+        try:
+            await asyncio.to_thread(self._keys.forget, student_id)
+            await self._classroom.store.remove_template(student_id)
+        except PersonKeysUnavailable as error:
+            log.warning("student %s: the face template remains until the next check-in (%s)", student_id, error)
+
     async def _end_claims(self, session: Session, check_in: CheckIn) -> None:
         """Tell the other accounts that sent the ID of a marked student, whose check-in is deleted."""
         side, now = self._classroom.student, self._classroom.clock.now()

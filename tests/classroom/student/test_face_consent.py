@@ -148,3 +148,30 @@ def test_not_allowed(tmp_path: Path, telegram: Telegram) -> None:
         student.sees("Attendance marked")
     assert minor.counts("face") == 0
     scene.run.stops()
+
+
+def test_no_longer_allowed(tmp_path: Path, telegram: Telegram) -> None:
+    """A template from before the roster said no is deleted with its key at the next check-in; a declining keeps it."""
+    scene = Scene(tmp_path, telegram, "CS-1")
+    for number, student_id in ((2001, "S001"), (2002, "S002")):
+        student = scene.challenged(number, student_id)
+        student.records()
+        student.sees("Attendance marked")
+    lines = ["batch,subject,student_id,name,face_allowed", "CS-9,Algebra,S001,A. Student,no", "CS-9,Algebra,S002,B,yes"]
+    (tmp_path / "rosters" / "minors.csv").write_text("\n".join(lines), encoding="utf-8")
+    scene.run.starts(face_engine="local")
+    other = Teacher(telegram, 7002, "+77010000002")
+    other.signs_in()
+    code = other.opens("CS-9")
+    for number, student_id in ((2001, "S001"), (2002, "S002")):
+        student = Recording(telegram, number)
+        student.says(f"{student_id} {code}")
+        eventually("the location is wanted", lambda student=student: student.counts("The code is right"))  # type: ignore[misc]
+        student.shares()
+    student.sees("Record a round video")
+    student.taps("I Can't Do This")
+    student.sees("Your teacher has to confirm")
+    eventually("it is deleted", lambda: kept(scene, "SELECT student_id FROM templates") == [("S002",)])
+    keys = tmp_path.parent / f"{tmp_path.name}-secrets" / "faces"
+    assert len(list(keys.glob("*.key"))) == 1
+    scene.run.stops()
