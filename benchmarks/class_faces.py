@@ -31,6 +31,7 @@ from benchmarks.measure import Cost, machine, server, spread
 from classroom.domain.face_policy import wording
 from classroom.domain.sessions import Binding, Consent, Template
 from classroom.faces import examining
+from classroom.faces.local import LocalEngine
 from classroom.faces.person_keys import PersonKeys
 from classroom.photos.folder import FolderPhotos
 from classroom.store.sqlite import SqliteStore
@@ -134,7 +135,7 @@ async def _known(folder: Path, students: int) -> None:
         await store.bind(Binding(person, student_id, now))
         await store.set_consent(Consent(person, True, now, wording("local", compares_class=False)))
         sealed = keys.seal(student_id, made[number % len(PEOPLE)])
-        await store.save_template(Template(student_id, "local", await photos.tag(student_id), sealed, now))
+        await store.save_template(Template(student_id, LocalEngine.name, await photos.tag(student_id), sealed, now))
     await store.close()
 
 
