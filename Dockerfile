@@ -14,9 +14,7 @@ RUN apt-get update \
 
 WORKDIR /app
 COPY requirements.txt .
-# The largest of the face models, 95 MB, is not used (see NOTICE).
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
-    && find / -xdev -name shape_predictor_68_face_landmarks.dat -delete
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 
 COPY . .
 RUN useradd --create-home --uid 10001 attendance \
