@@ -19,9 +19,9 @@ import numpy as np
 
 from benchmarks.measure import machine, spread
 from classroom.domain.face_policy import SAME_PERSON, Motion, percent
-from classroom.faces import examining, models
+from classroom.faces import challenge, examining, models
 from classroom.faces.calibrate import RATES_AT, rates
-from classroom.faces.following import follow
+from classroom.faces.tracking import track
 from sandbox.video_notes import Look, bent, drawn, encoded, flat, head, turned
 from tests.media.notes import ADMIRAL, ASTRONAUT, face, jpeg, portrait
 
@@ -164,8 +164,8 @@ def accuracy() -> list[str]:
                 note = encoded(drawn(face(shown), poses, head, look), look.crf)
                 done += examining.check_challenge(note, [Motion(each) for each in asked]).problem is None
                 total += 1
-                views = examining._best(follow(note).views)[: examining.PICTURES]
-                described = [examining._described(view) for view in views]
+                parts = examining.compared(tracked := track(note), challenge.moves(tracked.seen))
+                described = [examining._described(view) for view in (parts or [[]])[0][: examining.PICTURES]]
                 for whose, template in templates.items():
                     wanted = np.frombuffer(template, dtype=np.float64)
                     if described:

@@ -21,7 +21,7 @@ from classroom.faces.video import NoVideo
 PICTURES = 3  # of a note that are compared, at most
 ONE_PERSON = 0.6  # distance between a note's own pictures above which they show two people
 TEMPLATE_BYTES = 128 * 8
-_FRONTAL = 10.0  # degrees of yaw from the camera, and of pitch from the rest position, above which a picture is less suitable for comparing
+_FRONTAL = 10.0  # degrees from the camera (pitch: from the rest position), above which a picture is less suitable
 _APART = 0.4  # seconds between pictures that are compared
 _PHOTO_SIDE = 800  # pixels to which ID photos are scaled down
 _LARGEST_PHOTO = 40_000_000  # pixels: larger pictures would fill the memory

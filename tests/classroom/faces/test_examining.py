@@ -12,7 +12,7 @@ import pytest
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import PhotoUnusable, challenge, examining
 from classroom.faces.examining import check_challenge, examine, template_of
-from classroom.faces.following import follow
+from classroom.faces.tracking import track
 from sandbox.video_notes import Surface, bent, encoded, flat
 from tests.media.notes import ADMIRAL, ASTRONAUT, Look, face, jpeg, more_faces, portrait, recorded
 
@@ -31,12 +31,13 @@ def motions(*words: str) -> list[Motion]:
 @pytest.mark.parametrize("asked", CHALLENGES, ids="-".join)
 def test_followed(asked: tuple[str, str]) -> None:
     """Each of the six challenges is accepted for a head that makes it, and not for one with other motions."""
-    seen = follow(recorded(ASTRONAUT, asked))
-    assert challenge.problem(seen, motions(*asked)) is None
+    tracked = track(recorded(ADMIRAL, asked))
+    made = challenge.moves(tracked.seen)
+    assert challenge.problem(tracked, made, motions(*asked)) is None
     swapped = {"left": "right", "right": "left", "up": "up"}
     for other in CHALLENGES:
         if other not in (asked, tuple(swapped[word] for word in asked)):
-            assert challenge.problem(seen, motions(*other)) is Problem.NOT_FOLLOWED
+            assert challenge.problem(tracked, made, motions(*other)) is Problem.NOT_SEEN
 
 
 @pytest.mark.parametrize(
@@ -57,13 +58,13 @@ def test_recorded_otherwise(look: Look) -> None:
 def test_photograph(surface: Surface) -> None:
     """A photograph that is turned as asked, flat or bent, is refused."""
     note = recorded(ADMIRAL, ("left", "up"), surface=surface, degrees=35)
-    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_SEEN)
 
 
 def test_photograph_that_is_moved() -> None:
     """A photograph that is only moved and rotated is refused."""
     note = encoded([np.roll(portrait_square(), (at % 20, -at % 30), (0, 1)) for at in range(90)])
-    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_SEEN)
 
 
 def portrait_square() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
@@ -80,7 +81,7 @@ def test_match() -> None:
     assert (own.distance or 1) < 0.5
     assert (other.distance or 0) > 0.65
     assert own.frame.startswith(b"\xff\xd8")
-    assert set(own.seconds or {}) == {"decode", "detect", "track", "encode"}
+    assert set(own.seconds or {}) == {"decode", "detect", "track", "depth", "encode"}
 
 
 def test_match_with_another_photograph() -> None:
@@ -176,18 +177,6 @@ def test_unusable_photos() -> None:
             template_of(content)
     with pytest.raises(PhotoUnusable, match="not of this engine"):
         examine(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
-
-
-def test_when_pictures_decide() -> None:
-    """One picture decides if it matches with a margin, two if they have one result; nothing else decides."""
-    assert examining._is_decided([0.3], THRESHOLD)
-    assert not examining._is_decided([0.35], THRESHOLD)
-    assert not examining._is_decided([0.95], THRESHOLD)
-    assert examining._is_decided([0.4, 0.45], THRESHOLD)
-    assert examining._is_decided([0.52, 0.6], THRESHOLD)
-    assert not examining._is_decided([0.45, 0.55], THRESHOLD)
-    assert examining._is_decided([0.8, 0.9], THRESHOLD)
-    assert not examining._is_decided([0.55, 0.75], THRESHOLD)
 
 
 def test_one_face_shown_and_another_moved() -> None:

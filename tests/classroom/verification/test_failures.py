@@ -29,7 +29,7 @@ class TestTroubles:
         """A failing download is retried while others go on; it costs no try."""
         queue = scene.verification()
         scene.notes.fail("note 1", NoteUnavailable("time out"), times=5)
-        scene.engine.found[b"note 1"] = replace(MATCH, problem=Problem.NOT_FOLLOWED)
+        scene.engine.found[b"note 1"] = replace(MATCH, problem=Problem.NOT_SEEN)
         queue.start()
         for number in (1, 2, 3):
             queue.submit(await scene.sends(number))
