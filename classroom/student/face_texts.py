@@ -1,5 +1,6 @@
 """The student bot's texts for face checks: consent, challenge, and why a video does not count."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from classroom.domain.face_policy import LONGEST_NOTE, SHORTEST_NOTE, Motion, NoteRefusal, Problem
@@ -46,15 +47,16 @@ def motion_text(_: Texts, motion: str) -> str:
     return words[Motion(motion)]
 
 
-def challenge_text(_: Texts, motions: tuple[str, ...], seconds: int) -> str:
-    first, second = (motion_text(_, motion) for motion in motions)
+def challenge_text(_: Texts, motions: Sequence[str], seconds: int) -> str:
+    between = f", {_('look straight ahead again')}, "
     ask = _(
-        "Record a round video, with your face in it all the time. Look straight ahead, <b>{first}</b>, look straight"
-        " ahead again, <b>{second}</b>, and send it."
+        "Record a round video, with your face in it all the time. Look straight ahead, {motions}, and send it. Move"
+        " slowly."
     )
     how = _("Hold the camera beside the message field; where there is a microphone, tap it first.")
     left = _("You have {seconds} s.")
-    return "\n".join([ask.format(first=first, second=second), how, left.format(seconds=seconds)])
+    asked = between.join(f"<b>{motion_text(_, motion)}</b>" for motion in motions)
+    return "\n".join([ask.format(motions=asked), how, left.format(seconds=seconds)])
 
 
 def run_out_text(_: Texts) -> str:

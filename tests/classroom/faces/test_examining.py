@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from classroom.domain.face_policy import Motion, Problem
-from classroom.faces import PhotoUnusable, challenge, examining
+from classroom.faces import PhotoUnusable, challenge
 from classroom.faces.examining import check_challenge, examine, template_of
 from classroom.faces.tracking import track
 from sandbox.video_notes import Surface, bent, encoded, flat
