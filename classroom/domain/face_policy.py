@@ -42,7 +42,7 @@ class Motion(StrEnum):
     DOWN = "down"
 
 
-ASKED = (Motion.LEFT, Motion.RIGHT, Motion.UP)  # looking far down hides the face: it was recognised 5 times in 10
+ASKED = (Motion.LEFT, Motion.RIGHT, Motion.UP)  # looking far down hides the face: it was recognised 3 times in 9
 
 
 class NoteRefusal(StrEnum):

@@ -129,19 +129,25 @@ def _measured(
     part = np.arange(start, end + 1)
     turned = np.abs(degrees[part, axis])
     top = int(part[np.argmax(turned)])
-    before = _at_rest(away, start, end)
-    reference = Reference(seen[before].picture, seen[before].mesh.points)
-    by_mesh = sign * reference.by_points(seen[top].mesh.points)[axis]
-    shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
-    if by_mesh >= _MESH_DEPTH * math.sin(math.radians(turned.max())):
+    by_mesh, share, alike = 0.0, 0.0, 0.0
+    for before in _at_rest(away, start, end):
+        reference = Reference(seen[before].picture, seen[before].mesh.points)
+        by_mesh = by_mesh or sign * reference.by_points(seen[top].mesh.points)[axis]
+        if by_mesh < _MESH_DEPTH * math.sin(math.radians(turned.max())):
+            break
+        shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
         for at in _to_compare(part[turned >= _LEAST], turned[turned >= _LEAST]):
             sine = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
             measured = reference.compare(seen[at].picture, seen[at].mesh.points)
             shares.append((sign * (measured.right, measured.up)[axis] / sine, measured.alike))
             if len(shares) == 2 and all(share >= _DEPTH and alike >= _ALIKE for share, alike in shares):
                 break
-    alike = max((alike for _share, alike in shares), default=0.0)
-    share = float(np.median([share for share, each in shares if each >= alike - _WORSE])) if shares else 0.0
+        best = max(each for _share, each in shares)
+        if best > alike:
+            alike = best
+            share = float(np.median([share for share, each in shares if each >= best - _WORSE]))
+        if _has_depth(share, alike) is not None:
+            break
     motion = ((Motion.LEFT, Motion.RIGHT), (Motion.UP, Motion.DOWN))[axis][sign < 0]
     return Move(
         motion=motion,
@@ -162,14 +168,12 @@ def _has_depth(share: float, alike: float) -> bool | None:
     return False if alike == 0 or (alike >= _SURELY_ALIKE and share < _FLAT) else None
 
 
-def _at_rest(away: Numbers, start: int, end: int) -> int:
-    """Return the picture nearest to a movement in which the head is at rest: before it, or else after it."""
+def _at_rest(away: Numbers, start: int, end: int) -> list[int]:
+    """Return pictures near a movement in which the head is at rest: before it and after it, the better one first."""
     size = np.abs(away).max(axis=1)
-    near = np.concatenate([np.arange(max(0, start - 6), start), np.arange(end + 1, min(len(away), end + 7))])
-    if not near.size:
-        return int(np.argmin(size))
-    gap = np.where(near < start, start - near, near - end)
-    return int(near[np.argmin(size[near] + 0.04 * gap)])
+    sides = (range(start - 1, max(0, start - 6) - 1, -1), range(end + 1, min(len(away), end + 7)))
+    best = sorted(min((size[at] + 0.04 * gap, at) for gap, at in enumerate(side)) for side in sides if len(side))
+    return [at for _size, at in best] or [int(np.argmin(size))]
 
 
 def _to_compare(part: npt.NDArray[np.int_], degrees: Numbers) -> list[int]:
