@@ -84,10 +84,10 @@ def head(u: Numbers, v: Numbers) -> Numbers:
     """
     inside = 1 - (u / 1.3) ** 2 - ((v - 0.35) / 1.95) ** 2
     ball = 1.35 * np.sqrt(np.clip(inside, 0.08, None)) - 1.35
-    ridge = np.interp(v, [-0.15, 0.05, 0.63, 0.80, 0.95], [0.0, 0.12, 0.40, 0.16, 0.0])
-    width = np.interp(v, [-0.1, 0.3, 0.63, 0.9], [0.10, 0.12, 0.16, 0.18])
+    ridge = np.interp(v, [-0.15, 0.05, 0.63, 0.80, 0.95], [0.0, 0.16, 0.46, 0.18, 0.0])
+    width = np.interp(v, [-0.1, 0.3, 0.63, 0.9], [0.10, 0.12, 0.15, 0.18])
     nose = ridge * np.exp(-((u / width) ** 2) / 2)
-    sockets = -0.20 * (_bump(u - 0.36, v - 0.1, 0.2, 0.22) + _bump(u + 0.36, v - 0.1, 0.2, 0.22))
+    sockets = -0.26 * (_bump(u - 0.36, v - 0.1, 0.18, 0.2) + _bump(u + 0.36, v - 0.1, 0.18, 0.2))
     mouth = 0.07 * _bump(u, v - 1.08, 0.33, 0.13) + 0.10 * _bump(u, v - 1.55, 0.28, 0.16)
     return np.asarray(ball + nose + sockets + mouth, dtype=np.float32)
 

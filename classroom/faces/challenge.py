@@ -15,7 +15,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from classroom.domain.face_policy import Motion, Problem
+from classroom.domain.face_policy import ASKED, Motion, Problem
 from classroom.faces.depth import Reference
 from classroom.faces.tracking import Seen, Tracked
 
@@ -33,6 +33,7 @@ _SLANT = 0.6  # of a nod's size: with a larger turn at the same time it is no cl
 _ALIKE, _SURELY_ALIKE = 0.7, 0.9  # correlation from which a parallax is trusted, and its absence
 _WORSE = 0.15  # of that correlation, by which a picture may be worse than the best one
 _DEPTH, _FLAT = 0.4, 0.25  # of the angle's sine: the least parallax of a head, the most of a sheet
+_SURELY_DEPTH = 0.5
 _MESH_DEPTH = 0.5  # the same by the mesh alone
 _LEAST = 10.0  # degrees: with less the parallax is too small to measure
 _COMPARED = (17.0, 13.0, 22.0)  # degrees, of the pictures of a motion that are compared with the rest position
@@ -77,9 +78,11 @@ def moves(seen: Sequence[Seen]) -> list[Move]:
 
 
 def _decided(found: list[Move]) -> list[Move]:
-    """Let movements that the pictures say nothing about count if another one of the note surely has depth."""
-    is_head = any(move.has_depth for move in found)
-    return [replace(move, has_depth=is_head) if move.has_depth is None else move for move in found]
+    """Let movements that the pictures do not confirm count if those of another one of the note surely show a head."""
+    proven = any(move.has_depth for move in found)
+    surely = any(move.share >= _SURELY_DEPTH and move.alike >= _SURELY_ALIKE for move in found)
+    decided = {True: True, None: proven, False: surely}
+    return [replace(move, has_depth=move.alike > 0 and decided[move.has_depth]) for move in found]
 
 
 def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -> bool:
@@ -126,19 +129,25 @@ def _measured(
     part = np.arange(start, end + 1)
     turned = np.abs(degrees[part, axis])
     top = int(part[np.argmax(turned)])
-    before = _at_rest(away, start, end)
-    reference = Reference(seen[before].picture, seen[before].mesh.points)
-    by_mesh = sign * reference.by_points(seen[top].mesh.points)[axis]
-    shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
-    if by_mesh >= _MESH_DEPTH * math.sin(math.radians(turned.max())):
+    by_mesh, share, alike = 0.0, 0.0, 0.0
+    for before in _at_rest(away, start, end):
+        reference = Reference(seen[before].picture, seen[before].mesh.points)
+        by_mesh = by_mesh or sign * reference.by_points(seen[top].mesh.points)[axis]
+        if by_mesh < _MESH_DEPTH * math.sin(math.radians(turned.max())):
+            break
+        shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
         for at in _to_compare(part[turned >= _LEAST], turned[turned >= _LEAST]):
             sine = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
             measured = reference.compare(seen[at].picture, seen[at].mesh.points)
             shares.append((sign * (measured.right, measured.up)[axis] / sine, measured.alike))
             if len(shares) == 2 and all(share >= _DEPTH and alike >= _ALIKE for share, alike in shares):
                 break
-    alike = max((alike for _share, alike in shares), default=0.0)
-    share = float(np.median([share for share, each in shares if each >= alike - _WORSE])) if shares else 0.0
+        best = max(each for _share, each in shares)
+        if best > alike:
+            alike = best
+            share = float(np.median([share for share, each in shares if each >= best - _WORSE]))
+        if _has_depth(share, alike) is not None:
+            break
     motion = ((Motion.LEFT, Motion.RIGHT), (Motion.UP, Motion.DOWN))[axis][sign < 0]
     return Move(
         motion=motion,
@@ -159,14 +168,12 @@ def _has_depth(share: float, alike: float) -> bool | None:
     return False if alike == 0 or (alike >= _SURELY_ALIKE and share < _FLAT) else None
 
 
-def _at_rest(away: Numbers, start: int, end: int) -> int:
-    """Return the picture nearest to a movement in which the head is at rest: before it, or else after it."""
+def _at_rest(away: Numbers, start: int, end: int) -> list[int]:
+    """Return pictures near a movement in which the head is at rest: before it and after it, the better one first."""
     size = np.abs(away).max(axis=1)
-    near = np.concatenate([np.arange(max(0, start - 6), start), np.arange(end + 1, min(len(away), end + 7))])
-    if not near.size:
-        return int(np.argmin(size))
-    gap = np.where(near < start, start - near, near - end)
-    return int(near[np.argmin(size[near] + 0.04 * gap)])
+    sides = (range(start - 1, max(0, start - 6) - 1, -1), range(end + 1, min(len(away), end + 7)))
+    best = sorted(min((size[at] + 0.04 * gap, at) for gap, at in enumerate(side)) for side in sides if len(side))
+    return [at for _size, at in best] or [int(np.argmin(size))]
 
 
 def _to_compare(part: npt.NDArray[np.int_], degrees: Numbers) -> list[int]:
@@ -203,14 +210,16 @@ def motions(made: Sequence[Move]) -> list[Motion]:
 def fits(made: Sequence[Move], asked: Sequence[Motion]) -> bool:
     """Whether the motions asked for were made one after the other, with at most one further clear motion in the note.
 
-    Further motions that are clearly smaller than the smallest one asked for are ignored.
+    Further motions that are clearly smaller than the smallest one asked for are ignored, and so is looking down, which
+    no challenge asks for.
     """
     return any(_fits(made, [_SWAPPED.get(each, each) for each in asked] if swapped else asked) for swapped in (0, 1))
 
 
 def _fits(made: Sequence[Move], asked: Sequence[Motion]) -> bool:
     largest = {kind: max((move.size for move in made if move.motion is kind), default=0.0) for kind in set(asked)}
-    clear = [move.motion for move in made if move.size >= _WEAK * min(largest.values(), default=0.0)]
+    least = _WEAK * min(largest.values(), default=0.0)
+    clear = [move.motion for move in made if move.size >= least and (move.motion in asked or move.motion in ASKED)]
     joined = [motion for motion, _same in groupby(clear)]
     if len(joined) > len(asked) + 1:
         return False

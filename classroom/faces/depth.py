@@ -72,7 +72,9 @@ class Reference:
         terms, held = self._grid_terms, self._terms
         used, found = terms.shape[1], start.copy()
         for image, wanted in zip(images, self._levels, strict=True):
-            slope_x, slope_y = (cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
+            slope_x, slope_y = (
+                np.asarray(cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8), np.float32) for way in ((1, 0), (0, 1))
+            )
             for _round in range(_ROUNDS):
                 at = terms @ found
                 values, along_x, along_y = (_sampled(each, at) for each in (image, slope_x, slope_y))
@@ -127,7 +129,7 @@ def _prepared(picture: Picture, points: Points) -> list[Gray]:
     face = cv2.warpAffine(gray, to_own, _SIZE, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     face = face - cv2.GaussianBlur(face, (0, 0), 12)
     face /= np.sqrt(cv2.GaussianBlur(face * face, (0, 0), 16)) + 4
-    return [cv2.GaussianBlur(face, (0, 0), blur) for blur in _BLURS]
+    return [np.asarray(cv2.GaussianBlur(face, (0, 0), blur), np.float32) for blur in _BLURS]
 
 
 def _sampled(image: Gray, own: Numbers) -> Numbers:

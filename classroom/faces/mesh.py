@@ -98,7 +98,7 @@ def detect(picture: Picture) -> list[Found]:
     net = _networks()[0]
     net.setInput(cv2.dnn.blobFromImage(square, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True))
     boxes, scores = net.forward(["regressors", "classificators"])
-    scored = 1 / (1 + np.exp(-np.clip(scores.ravel(), -80, 80)))
+    scored = (1 / (1 + np.exp(-np.clip(scores.ravel(), -80, 80)))).astype(np.float32)
     sure = scored >= SURE
     moved = (boxes[0, sure] / _INPUT).reshape(-1, 8, 2)  # centre, size, six points
     moved[:, [0, 2, 3, 4, 5, 6, 7]] += _anchors()[sure][:, None]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ _LEFT_SIDE = (
 FIRM = np.array(sorted({*_MIDDLE, *_RIGHT_SIDE, *_LEFT_SIDE}))
 
 
-def eyes(points: npt.NDArray[np.floating]) -> tuple[Numbers, Numbers]:  # type: ignore[type-arg]
+def eyes(points: npt.NDArray[np.floating[Any]]) -> tuple[Numbers, Numbers]:
     """Return the middles of the person's right and left eye in the picture."""
     right, left = (points[list(each), :2].mean(axis=0).astype(np.float64) for each in (_RIGHT_EYE, _LEFT_EYE))
     return right, left
@@ -38,7 +39,7 @@ def _model() -> Numbers:
     read = np.loadtxt(weights("face_model.txt"))
     right, left = eyes(read)
     placed = (read - np.append((right + left) / 2, read[FIRM, 2].mean())) / float(np.hypot(*(left - right)))
-    return placed * np.array([1.0, -1.0, 1.0])
+    return np.asarray(placed * np.array([1.0, -1.0, 1.0]), dtype=np.float64)
 
 
 MODEL = _model()
@@ -66,7 +67,7 @@ def pose(points: Points, size: tuple[int, int]) -> Pose:
     if not _found:
         raise FaceUnavailable("no pose fits the mesh")
     turn, place = cv2.solvePnPRefineLM(_FIRM_MODEL, seen, camera, None, turn, place)
-    own = _towards(place.ravel()) @ cv2.Rodrigues(turn)[0]
+    own = _towards(np.asarray(place, dtype=np.float64).ravel()) @ cv2.Rodrigues(turn)[0]
     nose = own @ np.array([0.0, 0.0, -1.0])
     return Pose(
         yaw=math.degrees(math.atan2(nose[0], -nose[2])),

@@ -8,12 +8,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from classroom.faces.following import follow
 
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import PhotoUnusable, challenge
 from classroom.faces.examining import check_challenge, check_photo, examine, template_of
 from classroom.faces.photo import PhotoFault
+from classroom.faces.tracking import track
 from sandbox.video_notes import Surface, bent, encoded, flat
 from tests.media.notes import ADMIRAL, ASTRONAUT, Look, face, jpeg, more_faces, portrait, recorded
 
@@ -32,12 +32,13 @@ def motions(*words: str) -> list[Motion]:
 @pytest.mark.parametrize("asked", CHALLENGES, ids="-".join)
 def test_followed(asked: tuple[str, str]) -> None:
     """Each of the six challenges is accepted for a head that makes it, and not for one with other motions."""
-    seen = follow(recorded(ASTRONAUT, asked))
-    assert challenge.problem(seen, motions(*asked)) is None
+    tracked = track(recorded(ADMIRAL, asked))
+    made = challenge.moves(tracked.seen)
+    assert challenge.problem(tracked, made, motions(*asked)) is None
     swapped = {"left": "right", "right": "left", "up": "up"}
     for other in CHALLENGES:
         if other not in (asked, tuple(swapped[word] for word in asked)):
-            assert challenge.problem(seen, motions(*other)) is Problem.NOT_SEEN
+            assert challenge.problem(tracked, made, motions(*other)) is Problem.NOT_SEEN
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_match() -> None:
     assert (own.distance or 1) < 0.5
     assert (other.distance or 0) > 0.65
     assert own.frame.startswith(b"\xff\xd8")
-    assert set(own.seconds or {}) == {"decode", "detect", "track", "encode"}
+    assert set(own.seconds or {}) == {"decode", "detect", "track", "depth", "encode"}
 
 
 def test_match_with_another_photograph() -> None:
