@@ -54,8 +54,8 @@ async def rate(folder: Path, asked: list[dict[str, Any]]) -> dict[str, Any]:
     from classroom.domain.face_policy import Motion
     from classroom.faces.local import LocalEngine, workers
 
-    first: list[Any] = [70.0] if "threshold" in inspect.signature(LocalEngine).parameters else []
-    engine = LocalEngine(*first, longest=PATIENCE)
+    older: dict[str, Any] = {"threshold": 70.0} if "threshold" in inspect.signature(LocalEngine).parameters else {}
+    engine = LocalEngine(**older, longest=PATIENCE)
     photos = {each["photo"] for each in asked}
     try:
         templates = {name: await engine.template((folder / name).read_bytes()) for name in photos}

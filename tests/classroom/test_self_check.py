@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from classroom.database import open_database
 from classroom.faces import FaceRefused, FaceUnavailable
 from classroom.faces.local import LocalEngine
+from classroom.faces.photo import PhotoFault
 from classroom.store import Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
@@ -109,7 +110,7 @@ class FakeChecker(LocalEngine):
     def __init__(self) -> None:  # without worker processes
         self.is_closed = False
 
-    async def check_photo(self, photo: bytes) -> str | None:
+    async def check_photo(self, photo: bytes) -> PhotoFault | None:
         """Return what is wrong."""
         word = photo.decode()
         if word == "crash":
@@ -118,7 +119,7 @@ class FakeChecker(LocalEngine):
             raise FaceRefused("the face engine is not installed (cv2)")
         if word == "slow":
             await asyncio.Event().wait()
-        return None if word == "fine" else word
+        return None if word == "fine" else PhotoFault(word)
 
     async def close(self) -> None:
         """Record that it was closed."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from classroom.domain.face_policy import Motion
-from classroom.faces import challenge, examining
+from classroom.faces import challenge, examining, matching
 from classroom.faces.tracking import Tracked, track
 
 pytestmark = [pytest.mark.integration, pytest.mark.ordeal]
@@ -84,8 +84,8 @@ def test_talking() -> None:
 def test_compared() -> None:
     """The pictures for comparing are frontal and from different moments."""
     tracked, made = followed("lp_d3_w1")
-    best = examining.compared(tracked, made)[0][: examining.PICTURES]
-    assert len(best) == examining.PICTURES
+    best = examining.compared(tracked, made)[0][: matching.PICTURES]
+    assert len(best) == matching.PICTURES
     assert all(abs(view.pose.yaw) <= 12 for view in best)
 
 
