@@ -55,7 +55,8 @@ async def rate(folder: Path, asked: list[dict[str, Any]]) -> dict[str, Any]:
     from classroom.faces.local import LocalEngine, workers
 
     first: list[Any] = [70.0] if "threshold" in inspect.signature(LocalEngine).parameters else []
-    engine = LocalEngine(*first, longest=PATIENCE)
+    make: Any = LocalEngine
+    engine = make(*first, longest=PATIENCE)
     photos = {each["photo"] for each in asked}
     try:
         templates = {name: await engine.template((folder / name).read_bytes()) for name in photos}
