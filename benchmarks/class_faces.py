@@ -192,14 +192,14 @@ def _report(arguments: argparse.Namespace, results: list[StudentResult], recorde
         "",
         "| | |",
         "|---|---|",
-        f"| recorded as present | {recorded} of {len(results)} |",
-        f"| told that they are marked | {len(done)} of {len(results)} |",
-        f"| answered: marked, or asked for another video (students here send only one) |"
+        f"| recorded as present; the others wait for the teacher | {recorded} of {len(results)} |",
+        f"| told that they passed | {len(done)} of {len(results)} |",
+        f"| answered: passed, or asked for another video (students here send only one) |"
         f" {len(answered)} of {len(results)}: {len(done)}, {len(answered) - len(done)} |",
         f"| from the first arrival until the last answer, s (of 500 required {REQUIRED}, goal {GOAL}) | {after:.1f} |",
         f"| note sent -> acknowledged, s (95 % under {ACKNOWLEDGED}) | {spread(acknowledged)} |",
-        f"| note sent -> marked, s | {spread([result.marked - result.note_sent for result in done])} |",
-        f"| arrival -> marked, s | {spread([result.marked - result.arrived for result in done])} |",
+        f"| note sent -> told that it passed, s | {spread([result.marked - result.note_sent for result in done])} |",
+        f"| arrival -> told, s | {spread([result.marked - result.arrived for result in done])} |",
         f"| most messages to a student | {max((result.messages for result in done), default=0)} |",
         f"| longest queue | {max(sampler.queue, default=0)} |",
         f"| memory of the bot's main process, MB: least, most (growth under 300) |"

@@ -23,7 +23,19 @@ PATIENCE = 300.0
 """Seconds for which a student waits for an answer."""
 CHALLENGE = "Record a round video"
 # Texts of the messages that ask for another video note.
-AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
+# Texts of the messages that ask for another video, and of the one that says that the teacher confirms it.
+AGAIN = (
+    "Once more",
+    "I did not see the motions",
+    "could not match your face",
+    "No face was found",
+    "two faces in the video",
+    "in view all the time",
+    "too dark to see",
+    "covers your face",
+    "video can't be read",
+)
+CHECKED = "Your video is checked"
 # Texts of the messages that end a check-in: no need to wait for another one.
 REFUSED = ("don't match", "Too many wrong codes", "was not finished", "This code is over")
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up", "look down": "down"}
@@ -39,8 +51,8 @@ class StudentResult:
     waiting: float = 0.0
     note_sent: float = 0.0
     acknowledged: float = 0.0
-    answered: float = 0.0  # marked, or asked for another video
-    marked: float = 0.0
+    answered: float = 0.0  # marked, told that the teacher confirms it, or asked for another video
+    marked: float = 0.0  # likewise, without the last
     messages: int = 0
     error: str = ""
 
@@ -118,7 +130,7 @@ class ClassPlay:
             else:
                 await self._shows_face(http, number, result, self.notes, acts)
             result.waiting = time.monotonic()
-            result.messages = await self._sees(http, person, "Attendance marked", *AGAIN)
+            result.messages = await self._sees(http, person, "Attendance marked", CHECKED, *AGAIN)
             result.answered = time.monotonic()
             if not await self._is_there(http, person, *AGAIN):
                 result.marked = result.answered
@@ -146,7 +158,7 @@ class ClassPlay:
         content = {"base64": base64.b64encode(note).decode("ascii"), "duration": max(2, round(self.recording))}
         await self._says(http, person, video_note=content)
         result.note_sent = time.monotonic()
-        await self._sees(http, person, "Received", "Attendance marked")
+        await self._sees(http, person, "Received", "Attendance marked", CHECKED)
         result.acknowledged = time.monotonic()
 
     async def _is_there(self, http: httpx.AsyncClient, person: int, *words: str) -> bool:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from classroom.faces import FaceError, FaceRefused, FaceUnavailable
 
-ROOM = 400 * 2**20  # bytes of memory for a note, above what the loaded models take
+ROOM = 500 * 2**20  # bytes of memory for the networks' own buffers, about 170 MB, and for a note
 OPEN_FILES = 64
 NICE, LAST = 10, 19  # the event loop and the marker's Chromes have priority; a note that is examined apart comes last
 _LARGEST_ANSWER = 16 * 2**20  # bytes
