@@ -92,7 +92,7 @@ def problem_text(_: Texts, problem: Problem | None) -> str:
         Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
         Problem.DARK: _("It is too dark. Turn to the light."),
         Problem.COVERED: _("Something hides your face. Uncover it, and record again."),
-        Problem.CRASHED: _("The video can't be read. Record it again."),
+        Problem.CRASHED: _("This video can't be read. Record a new one, with Telegram's own app."),
         Problem.NOT_SEEN: _("These were not the motions of the challenge. Do both slowly, in the given order."),
         Problem.FLAT: _(
             "I did not see the motions clearly. Turn to the light, keep your head in the picture, move slowly."

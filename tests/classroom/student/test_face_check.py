@@ -328,7 +328,7 @@ class TestTries:
             ("no face", "No face was found"),
             ("two faces", "two faces in the video"),
             ("cut", "not in view all the time"),
-            ("not followed", "not the motions of the challenge"),
+            ("not seen", "not the motions of the challenge"),
             ("flat", "I did not see the motions clearly"),
         ],
     )
