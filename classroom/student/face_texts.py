@@ -111,7 +111,7 @@ def _not_seen_text(_: Texts, seen: Sequence[Motion], asked: Sequence[str]) -> st
     found, missing = list[str](), list[str]()
     for kind in map(_kind, asked):
         is_second = kind == "turn" and words["turn"] in (*found, *missing)
-        (found if left[kind] else missing).append(_("the other turn") if is_second else words[kind])
+        (found if left[kind] > 0 else missing).append(_("the other turn") if is_second else words[kind])
         left[kind] -= 1
     if not found:
         return _("I did not see the motions. Turn to the light, and make each one slowly and far enough.")

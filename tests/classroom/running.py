@@ -238,8 +238,9 @@ class Student(Person):
 
 
 def _newest_labels(messages: list[Message]) -> list[str]:
-    """Return the labels of the newest message of the bot with buttons."""
-    return next((labels(each) for each in reversed(messages) if each["from"] == "bot" and each.get("buttons")), [])
+    """Return the labels of the newest list of batches."""
+    lists = (each for each in reversed(messages) if each["from"] == "bot" and "Which batches?" in (each["text"] or ""))
+    return next((labels(each) for each in lists if each.get("buttons")), [])
 
 
 def _is_board_of(message: Message, batches: tuple[str, ...]) -> bool:

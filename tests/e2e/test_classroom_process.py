@@ -49,7 +49,7 @@ def test_alone(tmp_path: Path, telegram: Telegram) -> None:
     finally:
         bot.end()
     kept = [*(tmp_path / "data" / "classroom").glob("*.sqlite3"), *(tmp_path / "secrets").iterdir()]
-    names = ["classroom.key", "classroom.sqlite3"]
+    names = ["classroom.key", "classroom.sqlite3", "hashing.key"]
     assert sorted(file.name for file in kept) == names
     assert {oct(file.stat().st_mode & 0o777) for file in kept} == {"0o600"}
     assert oct((tmp_path / "data").stat().st_mode & 0o777) == "0o700"
@@ -111,14 +111,16 @@ def test_check(tmp_path: Path, telegram: Telegram) -> None:
 
 @pytest.mark.parametrize("photos", [None, [], ["s001.JPG"]])
 def test_check_of_the_id_photos(tmp_path: Path, telegram: Telegram, photos: list[str] | None) -> None:
-    """`bot.py --check` warns if faces are compared and no student has an ID photo."""
+    """`bot.py --check` warns if faces are compared and no student has an ID photo, or an empty one."""
     if photos is not None:
         (tmp_path / "data" / "photos").mkdir(parents=True)
         for name in photos:
             (tmp_path / "data" / "photos" / name).touch()
     checked = class_bot(tmp_path, telegram, FACE_ENGINE="local").runs("--check")
     assert checked.returncode == 0, checked.stdout
-    assert checked.stdout.splitlines()[-1].split()[:2] == ["faces", "ok" if photos else "warning"]
+    (line,) = [each for each in checked.stdout.splitlines() if each.startswith("faces")]
+    assert line.split()[1] == "warning"
+    assert ("S001: empty" in checked.stdout) == bool(photos)
 
 
 def test_check_of_odd_ids(tmp_path: Path, telegram: Telegram) -> None:

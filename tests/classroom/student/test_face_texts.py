@@ -97,6 +97,9 @@ L, R, U, D = Motion
         ((L, U), (L, U, D), "I saw these motions, but not in this order or not only them. Once more, slowly?"),
         ((L, U), (), "I did not see the motions. Turn to the light, and make each one slowly and far enough."),
         ((L, U), (D,), "I did not see the motions. Turn to the light, and make each one slowly and far enough."),
+        ((R, U, L), (), "I did not see the motions. Turn to the light, and make each one slowly and far enough."),
+        ((L, R, L), (), "I did not see the motions. Turn to the light, and make each one slowly and far enough."),
+        ((R, U, L), (R,), "I saw the turn, but not the look up, the other turn. Once more?"),
         ((), (), "I did not see the motions. Turn to the light, and make each one slowly and far enough."),
     ],
 )

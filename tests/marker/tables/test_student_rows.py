@@ -72,10 +72,11 @@ def test_forget(rows: Rows) -> None:
 
 
 def test_forget_monitoring(rows: Rows) -> None:
-    """Lessons and monitoring state are deleted; a recent intent and what the chat needs stay."""
-    before = rows.of(AIDA)
+    """Lessons, monitoring state and move codes are deleted; a recent intent and what the chat needs stay."""
+    kept = {name: n for name, n in rows.of(AIDA).items() if name not in ("watches", "moves")}
+    before = rows.of(BEN)
     rows.student_rows.forget_monitoring(AIDA, "2026-09-07")
-    assert rows.of(AIDA) == {name: 1 if name == "lessons" else n for name, n in before.items() if name != "watches"}
+    assert rows.of(AIDA) == kept | {"lessons": 1}
     assert rows.lessons.get(f"intended {AIDA}") is not None
     assert rows.of(BEN) == before
 
