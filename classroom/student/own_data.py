@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
@@ -19,7 +18,6 @@ from classroom.store import StoreError
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.texts import status_word
-from telegram_app.files import MakeFile
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
@@ -136,20 +134,14 @@ class OwnData:
         await self._side.outbox.put(*question, Item(person, "send", _("Your data is deleted."), ask="nothing"))
 
 
-def with_my_data(classroom: Callable[[], Classroom], others: MakeFile) -> MakeFile:
-    """Return a function that makes the files for /my_data, and all others with ``others``."""
-
-    async def make(reference: str) -> tuple[str, bytes] | None:
-        if not reference.startswith(MY_DATA):
-            return await others(reference)
-        try:
-            data = await my_data(classroom(), int(reference.removeprefix(MY_DATA)))
-        except StoreError as error:
-            raise NetworkError(f"not made: {error}") from error  # so that the outbox tries again
-        plain = json.loads(json.dumps(data, default=str), object_hook=_without_others)
-        return "my_data.json", json.dumps(plain, indent=1, ensure_ascii=False).encode()
-
-    return make
+async def my_data_file(classroom: Classroom, person: str) -> tuple[str, bytes]:
+    """Make the file for /my_data."""
+    try:
+        data = await my_data(classroom, int(person))
+    except StoreError as error:
+        raise NetworkError(f"not made: {error}") from error  # so that the outbox tries again
+    plain = json.loads(json.dumps(data, default=str), object_hook=_without_others)
+    return "my_data.json", json.dumps(plain, indent=1, ensure_ascii=False).encode()
 
 
 def _without_others(record: dict[str, Any]) -> dict[str, Any]:
