@@ -51,10 +51,14 @@ class OwnData:
             CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
         ]
 
-    async def _me(self, update: Update, context: Context) -> None:
+    async def _asked(self, update: Update) -> tuple[int, Texts]:
+        """Return who sent a command or tapped its button."""
         if update.callback_query is not None:
             await tapped(update)
-        person, _ = self._side.who(update)
+        return self._side.who(update)
+
+    async def _me(self, update: Update, context: Context) -> None:
+        person, _ = await self._asked(update)
         binding = await self._classroom.store.binding_of(person)
         lines = [_("This account has no student ID yet: the first check-in links it.")]
         if binding is not None:
@@ -84,9 +88,7 @@ class OwnData:
 
     async def _my_data(self, update: Update, context: Context) -> None:
         """Send everything that is kept of a person as one file, which is made when it is sent and stored nowhere."""
-        if update.callback_query is not None:
-            await tapped(update)
-        person, _ = self._side.who(update)
+        person, _ = await self._asked(update)
         text = _("Everything that this bot keeps of you. /delete_me deletes it, except your marks.")
         consent, keyboard = await self._classroom.store.consent(person), list[list[Button]]()
         if consent is not None and consent.with_class:
@@ -104,9 +106,7 @@ class OwnData:
         await tapped(update, text)
 
     async def _delete_me(self, update: Update, context: Context) -> None:
-        if update.callback_query is not None:
-            await tapped(update)
-        person, _ = self._side.who(update)
+        person, _ = await self._asked(update)
         text = _(
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
             " check-ins and requests, your language? Marks stay with the university. Only your teacher can link the ID"
