@@ -42,7 +42,7 @@ from classroom.student.corrections import Corrections
 from classroom.student.endings import Endings
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
-from classroom.student.own_data import with_my_data
+from classroom.student.own_data import MY_DATA, my_data_file
 from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import BETWEEN_EDITS, Boards
 from classroom.teacher.bot import TeacherBot
@@ -50,7 +50,7 @@ from classroom.teacher.lms_notices import LmsNotices
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.verification.queue import Verification
-from classroom.verification.reviews import FaceReviews, ReviewFiles
+from classroom.verification.reviews import REVIEW, FaceReviews, ReviewFiles
 from core.clock import Clock
 from core.deletions import FILE as DELETIONS
 from core.deletions import Deletions
@@ -61,7 +61,7 @@ from core.sqlite import Database
 from core.tasks import is_wanted
 from telegram_app.attempts import Attempts, SignInLocks
 from telegram_app.factory import AnyApplication, run_side_by_side
-from telegram_app.files import files_in
+from telegram_app.files import SHIPPED, by_prefix, files_in
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outage import WriteOutage
 from telegram_app.outbox import BETWEEN_SENDS
@@ -111,8 +111,9 @@ async def serve(
         files = ReportFiles(folder / "reports")
         # next to the encryption key and outside the data: a backup of the data can't decrypt templates
         keys = PersonKeys(settings.encryption_key_file.with_name("faces"), cipher)
-        reviewed, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder, PICTURES)
-        pictures, own = reviewed.or_else(plain), with_my_data(lambda: classroom, plain)
+        reviewed, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder)
+        pictures = by_prefix({REVIEW: reviewed.make}, plain)
+        own = by_prefix({SHIPPED: files_in(PICTURES), MY_DATA: lambda person: my_data_file(classroom, person)}, plain)
         teacher = await build_bot(database, settings, clock, "teacher", pictures, intervals.between_sends)
         student = await build_bot(database, settings, clock, "student", own, intervals.between_sends)
         rooms = SavedRooms(database)

@@ -59,9 +59,7 @@ class Classroom:
     sign_in_locks: SignInLocks = field(init=False)  # set at the start
     sync: LmsSync | None = None  # set once everything is assembled
     troubles: AdminNotices | None = None  # likewise
-    record_deletion: Callable[[str, int], None] = lambda _of, _person: (
-        None
-    )  # so that restoring a backup deletes it again
+    record_deletion: Callable[[str, int], None] = lambda _of, _person: None  # so that a restore deletes it again
 
     @property
     def has_lms(self) -> bool:

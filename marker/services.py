@@ -10,7 +10,7 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.students import StudentRows, Watches
-from storage import CodeRevoked, Storage
+from storage import CodeRevoked, Storage, Student
 from telegram_app.attempts import Attempts
 from telegram_app.i18n import Texts
 from telegram_app.move_codes import MoveCodes
@@ -39,8 +39,10 @@ class Services(Side):
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
     record_deletion: Callable[[int], None] = lambda _person: None  # so that restoring a backup deletes it again
 
-    def forget_pages(self) -> None:
-        """Delete the kept pages of the portal, which may show the name of a student who leaves. Blocks."""
+    def forget_files(self, student: Student) -> None:
+        """Record a deletion; delete Chrome's profile and the kept pages, which may show the student's name. Blocks."""
+        self.record_deletion(student.telegram_id)
+        self.forget_profile(student.username)
         shutil.rmtree(self.settings.data_dir / UNKNOWN_PAGES, ignore_errors=True)
 
     def is_admin(self, person: int) -> bool:

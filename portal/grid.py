@@ -170,7 +170,9 @@ class Grid:
         try:
             answer: Any = self._client.post(f"{self.address}/graphql", json={"query": _QUERY})
         except httpx.HTTPError as error:
-            raise GridFailed(f"the Selenium Grid does not answer ({type(error).__name__})") from error
+            raise GridFailed(
+                f"the Selenium Grid does not answer ({type(error).__name__}): start it, or correct SELENIUM_REMOTE_URL"
+            ) from error
         if answer.status_code != httpx.codes.OK:
             raise GridFailed(f"the Selenium Grid answers HTTP {answer.status_code}")
         try:

@@ -1,8 +1,10 @@
 """`python bot.py --check`: tests everything that the bot needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 OK, WARNING, FAILED = "ok", "warning", "FAILED"
+NAMED = 50  # mistakes in rosters, or ID photos
 
 
 @dataclass(frozen=True)
@@ -12,3 +14,8 @@ class Result:
     subject: str
     state: str
     detail: str
+
+
+def named(lines: Sequence[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    return [*lines[:NAMED], *([f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else [])]

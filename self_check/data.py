@@ -19,12 +19,11 @@ from core.settings import Settings
 from core.sqlite import DatabaseError, Schema, damage, stored_versions
 from marker.single_user import in_use
 from marker.tables.schema import SCHEMAS
-from self_check import FAILED, OK, WARNING, Result
+from self_check import FAILED, OK, WARNING, Result, named
 from storage import Storage
 from telegram_app.schema import SCHEMA as TELEGRAM_APP
 
 CLASSROOM = (TELEGRAM_APP, SAVED_ROOMS, STORE)
-NAMED = 50  # mistakes in rosters
 
 
 class _NoKey(Cipher):
@@ -139,9 +138,8 @@ def check_rosters(settings: Settings) -> Result:
     teachers, batches = len(rosters.teachers), len({course.batch for course in rosters.students})
     state = FAILED if rosters.mistakes else WARNING if rosters.warnings else OK
     counts = f"{teachers} teachers, {batches} batches, {len(_students(rosters))} students"
-    said = [each.text() for each in (*rosters.mistakes, *rosters.warnings)]
-    more = [f"and {len(said) - NAMED} more"] if len(said) > NAMED else []
-    return Result("rosters", state, "\n".join([counts, *said[:NAMED], *more]))
+    lines = [each.text() for each in (*rosters.mistakes, *rosters.warnings)]
+    return Result("rosters", state, "\n".join([counts, *named(lines)]))
 
 
 def _students(rosters: Rosters) -> set[str]:

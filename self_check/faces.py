@@ -11,12 +11,11 @@ from classroom.lms.csv_files import RosterFolder
 from classroom.photos import PhotoError, PhotoMissing, PhotosRefused
 from classroom.photos.folder import ENDINGS, FolderPhotos
 from core.settings import Settings
-from self_check import FAILED, OK, WARNING, Result
+from self_check import FAILED, OK, WARNING, Result, named
 
 if TYPE_CHECKING:
     from classroom.faces.local import LocalEngine
 
-NAMED = 50  # photos
 WITHIN = 300.0  # seconds for all photos; 500 take about a minute
 AT_ONCE = 8  # photos in memory
 PROGRESS_EVERY = 50  # photos
@@ -51,8 +50,7 @@ def check_faces(settings: Settings, engine: "LocalEngine | None" = None, *, with
     have = f"{len(students) - missing} of {len(students)} students have a photo in {folder}"
     lines = [f"{name}; {have}; will not work: {len(faults)}"]
     lines += [f"only {len(found)} were tried within {within:.0f} s"] if len(found) < len(students) else []
-    lines += [f"{student}: {fault}" for student, fault in sorted(faults.items())[:NAMED]]
-    lines += [f"and {len(faults) - NAMED} more"] if len(faults) > NAMED else []
+    lines += named([f"{student}: {fault}" for student, fault in sorted(faults.items())])
     return Result("faces", WARNING if missing or len(lines) > 1 else OK, "\n".join(lines))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import segno
@@ -24,14 +24,20 @@ async def no_files(_reference: str) -> None:
     """The ``MakeFile`` of a bot that sends no files."""
 
 
-def files_in(folder: Path, shipped: Path | None = None) -> MakeFile:
-    """Return a function that reads files from ``folder``, and those with the prefix SHIPPED from ``shipped``."""
+def by_prefix(makers: Mapping[str, MakeFile], others: MakeFile) -> MakeFile:
+    """Return a function that chooses by the prefix of a reference; the chosen one gets the rest of it."""
 
+    async def make(reference: str) -> tuple[str, bytes] | None:
+        prefix = next((each for each in makers if reference.startswith(each)), "")
+        return await makers.get(prefix, others)(reference.removeprefix(prefix))
+
+    return make
+
+
+def files_in(folder: Path) -> MakeFile:
     async def make(name: str) -> tuple[str, bytes] | None:
         file = folder / name
-        if shipped is not None and name.startswith(SHIPPED):
-            file = shipped / name.removeprefix(SHIPPED)
-        if not is_inside(file, shipped if shipped is not None and name.startswith(SHIPPED) else folder):
+        if not is_inside(file, folder):
             log.warning("file %s can't be sent: outside of its folder", name)
             return None
         try:

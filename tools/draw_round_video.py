@@ -1,7 +1,7 @@
 """Draws classroom/pictures/round_video.png, which shows without text how to record a video note in Telegram.
 
 Three steps: hold the camera button beside the message field (a tap on the microphone shows it); the round picture with
-the face; turn the head.
+the face; turn the head or look up.
 """
 
 from pathlib import Path
@@ -89,14 +89,13 @@ def _arrow(canvas: Canvas, x: float, y: float) -> None:
 
 
 def _turns(canvas: Canvas, x: float, y: float) -> None:
-    """Draw arrows to the left, to the right, up and down."""
+    """Draw arrows to the left, to the right and up."""
     for side in (-1, 1):
         canvas.line([(x + 62 * side, y + 96), (x + 22 * side, y + 96)], BLUE, 6)
         tip = x + 78 * side
         canvas.shape([(tip, y + 96), (tip - 18 * side, y + 84), (tip - 18 * side, y + 108)], BLUE)
-    for way, tip in ((1, y + 68), (-1, y + 124)):
-        canvas.line([(x, tip + 26 * way), (x, tip + 16 * way)], BLUE, 6)
-        canvas.shape([(x, tip), (x - 12, tip + 18 * way), (x + 12, tip + 18 * way)], BLUE)
+    canvas.line([(x, y + 104), (x, y + 80)], BLUE, 6)
+    canvas.shape([(x, y + 66), (x - 12, y + 84), (x + 12, y + 84)], BLUE)
 
 
 def draw() -> Image.Image:

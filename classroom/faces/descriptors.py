@@ -5,26 +5,22 @@ so that eyes, nose and mouth lie where they did in the network's training. Two d
 *distance*, one minus their cosine: 0 is the same picture, about 1 are two people who have nothing in common.
 """
 
-import hashlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from classroom.domain.face_policy import SCALE
-from classroom.faces import FaceRefused, PhotoUnusable
-from classroom.faces.mesh import Picture, Points
+from classroom.faces import PhotoUnusable
+from classroom.faces.mesh import Picture, Points, weights
 
 Descriptor = npt.NDArray[np.float32]
 
 LENGTH = 128
 SIDE = 112  # pixels: the network's input
 _SHRUNK = 0.6  # scale below which a picture is shrunk before its face is cut out
-_WEIGHTS = Path(__file__).parent / "weights" / "face_descriptor.onnx"
-_SUM = "f0ca062501b146140b109fc74a76818bb2b99483bcf22e3d29e186c72f97b059"
 # Where eyes, nose and corners of the mouth belong in the input, and which points of the mesh they are the middle of.
 _PLACES = np.array([[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [41.55, 92.37], [70.73, 92.20]])
 _POINTS = ((33, 133, 159, 145), (263, 362, 386, 374), (1, 4), (61,), (291,))
@@ -79,13 +75,7 @@ def load() -> None:
 
 @cache
 def _network() -> cv2.dnn.Net:
-    try:
-        content = _WEIGHTS.read_bytes()
-    except OSError as error:
-        raise FaceRefused(f"the face engine is not installed ({_WEIGHTS.name}: {error.strerror})") from error
-    if hashlib.sha256(content).hexdigest() != _SUM:
-        raise FaceRefused(f"the face engine's file {_WEIGHTS.name} was changed")
-    return cv2.dnn.readNetFromONNX(np.frombuffer(content, dtype=np.uint8))
+    return cv2.dnn.readNetFromONNX(np.fromfile(weights("face_descriptor.onnx"), dtype=np.uint8))
 
 
 def _unit(vector: npt.NDArray[np.float32]) -> Descriptor:

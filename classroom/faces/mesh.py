@@ -28,6 +28,7 @@ _MARGIN = 1.5  # the mesh's crop, in widths of the face
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # the outer corners of the person's right and left eye
 _WEIGHTS = Path(__file__).parent / "weights"
 _SUMS = {
+    "face_descriptor.onnx": "f0ca062501b146140b109fc74a76818bb2b99483bcf22e3d29e186c72f97b059",
     "face_detection.tflite": "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
     "face_mesh.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
     "face_model.txt": "d8259131ee08e036632a4338ca1ce33cf72a2e0142aaec7b54bc9b647ba07f86",

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from classroom.domain.face_policy import Examined, Motion
+from classroom.domain.face_policy import Examined, Motion, challenges
 from classroom.faces import PhotoUnusable, examining
 from classroom.faces.rates import Rate
 
@@ -57,8 +57,7 @@ class Result:
 
 def plan() -> list[str]:
     """Return the names of the videos that each person records: all challenges of two motions, and two without one."""
-    pairs = (pair for pair in itertools.permutations(Motion, 2) if set(pair) & set(TURNS))
-    return ["-".join(pair) for pair in pairs] + list(STILL)
+    return ["-".join(motions) for motions in challenges(2)] + list(STILL)
 
 
 def what_it_shows(name: str) -> tuple[str, tuple[Motion, ...]]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
@@ -19,7 +18,6 @@ from classroom.store import StoreError
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.texts import status_word
-from telegram_app.files import MakeFile
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
@@ -53,10 +51,14 @@ class OwnData:
             CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
         ]
 
-    async def _me(self, update: Update, context: Context) -> None:
+    async def _asked(self, update: Update) -> tuple[int, Texts]:
+        """Return who sent a command or tapped its button."""
         if update.callback_query is not None:
             await tapped(update)
-        person, _ = self._side.who(update)
+        return self._side.who(update)
+
+    async def _me(self, update: Update, context: Context) -> None:
+        person, _ = await self._asked(update)
         binding = await self._classroom.store.binding_of(person)
         lines = [_("This account has no student ID yet: the first check-in links it.")]
         if binding is not None:
@@ -86,9 +88,7 @@ class OwnData:
 
     async def _my_data(self, update: Update, context: Context) -> None:
         """Send everything that is kept of a person as one file, which is made when it is sent and stored nowhere."""
-        if update.callback_query is not None:
-            await tapped(update)
-        person, _ = self._side.who(update)
+        person, _ = await self._asked(update)
         text = _("Everything that this bot keeps of you. /delete_me deletes it, except your marks.")
         consent, keyboard = await self._classroom.store.consent(person), list[list[Button]]()
         if consent is not None and consent.with_class:
@@ -106,9 +106,7 @@ class OwnData:
         await tapped(update, text)
 
     async def _delete_me(self, update: Update, context: Context) -> None:
-        if update.callback_query is not None:
-            await tapped(update)
-        person, _ = self._side.who(update)
+        person, _ = await self._asked(update)
         text = _(
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
             " check-ins and requests, your language? Marks stay with the university. Only your teacher can link the ID"
@@ -136,20 +134,14 @@ class OwnData:
         await self._side.outbox.put(*question, Item(person, "send", _("Your data is deleted."), ask="nothing"))
 
 
-def with_my_data(classroom: Callable[[], Classroom], others: MakeFile) -> MakeFile:
-    """Return a function that makes the files for /my_data, and all others with ``others``."""
-
-    async def make(reference: str) -> tuple[str, bytes] | None:
-        if not reference.startswith(MY_DATA):
-            return await others(reference)
-        try:
-            data = await my_data(classroom(), int(reference.removeprefix(MY_DATA)))
-        except StoreError as error:
-            raise NetworkError(f"not made: {error}") from error  # so that the outbox tries again
-        plain = json.loads(json.dumps(data, default=str), object_hook=_without_others)
-        return "my_data.json", json.dumps(plain, indent=1, ensure_ascii=False).encode()
-
-    return make
+async def my_data_file(classroom: Classroom, person: str) -> tuple[str, bytes]:
+    """Make the file for /my_data."""
+    try:
+        data = await my_data(classroom, int(person))
+    except StoreError as error:
+        raise NetworkError(f"not made: {error}") from error  # so that the outbox tries again
+    plain = json.loads(json.dumps(data, default=str), object_hook=_without_others)
+    return "my_data.json", json.dumps(plain, indent=1, ensure_ascii=False).encode()
 
 
 def _without_others(record: dict[str, Any]) -> dict[str, Any]:

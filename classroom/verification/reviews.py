@@ -29,7 +29,6 @@ from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import delete_older, replace_file
-from telegram_app.files import MakeFile
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold
 from telegram_app.outbox import Button, Item
@@ -76,16 +75,10 @@ class ReviewFiles:
         """Delete pictures older than ``before``; return their number. Raises OSError. Blocks."""
         return delete_older(self.folder, before)
 
-    def or_else(self, others: MakeFile) -> MakeFile:
-        """Return a function that makes these files, and all others with ``others``."""
-
-        async def make(reference: str) -> tuple[str, bytes] | None:
-            if not reference.startswith(REVIEW):
-                return await others(reference)
-            found = await asyncio.to_thread(self.read, reference.removeprefix(REVIEW))
-            return ("review.jpg", found[0]) if found is not None else None
-
-        return make
+    async def make(self, name: str) -> tuple[str, bytes] | None:
+        """Read a picture for the outbox."""
+        found = await asyncio.to_thread(self.read, name)
+        return ("review.jpg", found[0]) if found is not None else None
 
 
 def side_by_side(*pictures: bytes) -> bytes:

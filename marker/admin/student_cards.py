@@ -154,9 +154,7 @@ class StudentCards(AdminScreens):
 
         The chat's language, its step (a password that comes late is still deleted) and queued messages stay.
         """
-        self._services.record_deletion(student.telegram_id)
-        self._services.forget_profile(student.username)
-        self._services.forget_pages()
+        self._services.forget_files(student)
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # one more day: a lesson of yesterday may still be on the page
         self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())

@@ -177,7 +177,5 @@ class StudentHandlers:
         return None
 
     def _forget(self, student: Student) -> None:
-        self._services.record_deletion(student.telegram_id)
-        self._services.forget_profile(student.username)
-        self._services.forget_pages()
+        self._services.forget_files(student)
         self._services.student_rows.forget(student.telegram_id)

@@ -18,9 +18,9 @@ from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from core.settings import Settings
-from self_check import FAILED, OK, WARNING, Result
+from self_check import FAILED, NAMED, OK, WARNING, Result
 from self_check.data import check_classroom, check_classroom_key
-from self_check.faces import NAMED, check_faces
+from self_check.faces import check_faces
 from self_check.run import check
 from tests.classroom.running import KEY
 

@@ -20,7 +20,7 @@ from classroom.face_composition import downloads
 from classroom.student.face_traces import ROUND_VIDEO
 from classroom.verification.reviews import GAP, HEIGHT, REVIEW, ReviewFiles, side_by_side
 from core.encryption import Cipher
-from telegram_app.files import files_in
+from telegram_app.files import SHIPPED, by_prefix, files_in
 from tests.classroom.face_fakes import jpeg
 from tests.classroom.running import KEY
 from tools.draw_round_video import draw
@@ -70,7 +70,7 @@ class TestFiles:
         assert jpeg("red")[:20] not in file.read_bytes()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert files.read("one") == (jpeg("red"), 67.2, True)
-        make = files.or_else(files_in(tmp_path))
+        make = by_prefix({REVIEW: files.make}, files_in(tmp_path))
         assert await make(f"{REVIEW}one") == ("review.jpg", jpeg("red"))
         files.remove("one")
         assert await make(f"{REVIEW}one") is None
@@ -152,7 +152,7 @@ class TestDownload:
 
 async def test_how_to_record(tmp_path: Path) -> None:
     """The picture of how to record is shipped, small, and has the size of the drawing."""
-    made = await files_in(tmp_path, PICTURES)(ROUND_VIDEO)
+    made = await by_prefix({SHIPPED: files_in(PICTURES)}, files_in(tmp_path))(ROUND_VIDEO)
     assert made is not None
     assert len(made[1]) < 30_000
     with Image.open(io.BytesIO(made[1])) as shipped:
