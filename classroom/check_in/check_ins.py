@@ -182,11 +182,12 @@ class CheckIns(CodeEntry):
         accept: bool,
         owner: int | None = None,
         why: Callable[[CheckIn], str] | None = None,
+        note: str | None = None,
     ) -> list[CheckIn]:
         """Apply the teacher's decision to the check-ins that wait for one; return those that changed.
 
         ``owner``: the account that is accepted (default: the check-in's own). Those of the others come back rejected.
-        ``why`` returns what is kept as the reason of the mark.
+        ``why`` returns what is kept as the reason of the mark; ``note`` replaces the check-ins' own.
         """
         store, now = self._classroom.store, self._classroom.clock.now()
         if session.cancelled:
@@ -207,7 +208,8 @@ class CheckIns(CodeEntry):
                     accepted_one = replace(check_in, telegram_id=accepted, code_at=proven[accepted])
                 reason = why(check_in) if why is not None else ""
                 await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
-            results = claims.decided(check_in, accepted if accept else None)
+            noted_so = check_in if note is None else replace(check_in, note=note)
+            results = claims.decided(noted_so, accepted if accept else None)
             if await store.move_check_in(results[0], {check_in.step, *waiting}, check_in):
                 changed += results
                 what = f"session {session.id}: student {check_in.student_id}"

@@ -8,7 +8,7 @@ from html import escape
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.domain import face_policy as faces
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, folded
+from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Session, Status, folded
 from classroom.overview import note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
@@ -225,7 +225,8 @@ class ManualMarks:
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
-        return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
+        rest = {each.student_id for each in waiting}
+        return await self._check_ins.decide(session, rest, accept=False, note=UNDECIDED)
 
     async def put_away(self, session: Session, text: str = "") -> None:
         """Delete the list, or the question in its place, or replace it with one line."""
