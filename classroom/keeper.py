@@ -39,10 +39,11 @@ LAST_WRITES = timedelta(minutes=5)  # for the LMS to get them
 class Keeper:
     """Does the periodic work of every unfinished session, once a second.
 
-    ``remind`` reminds the teacher of undecided check-ins, once. ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
-    failing database left unsent; it runs in the first round of a session and before each report. ``tidy`` sends what
-    corrections owe and deletes face data from earlier terms. ``finish_begun`` finishes teachers' moves to another
-    Telegram account that the previous process began. ``show_menu`` shows a session's teacher the menu, once.
+    ``remind`` reminds the teacher of undecided check-ins, once; ``give_up`` rejects those that are left undecided.
+    ``catch_up`` sends notices that a crash or a failing database left unsent; it runs in the first round of a session
+    and before each report. ``tidy`` sends what corrections owe and deletes face data from earlier terms.
+    ``finish_begun`` finishes teachers' moves to another Telegram account that the previous process began.
+    ``show_menu`` shows a session's teacher the menu, once.
     """
 
     _classroom: Classroom

@@ -47,7 +47,7 @@ class FaceTraces:
         await side.outbox.put(item, when=lambda: side.claims.claim(key, now))
 
     async def drop(self, session: Session, check_in: CheckIn) -> None:
-        """Delete the video of a check-in that begins again, or whose data is deleted, and what the teacher sees of it."""
+        """Delete video and pictures of a check-in that begins again, or whose data is deleted; nobody is shown it."""
         await self.delete_video(check_in)
         await self._reviews.delete(session, check_in)
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.classroom.running import STUDENTS, TEACHERS, Teacher
 from tests.classroom.teacher.test_account_moves import makes_code
-from tests.classroom.teacher.test_faces_looked_at import PLAIN, SIMILAR, just_outside, nothing_shown
+from tests.classroom.teacher.test_faces_looked_at import SIMILAR, just_outside, nothing_shown
 from tests.classroom.teacher.test_faces_unchecked import Scene
-from tests.e2e.people import Telegram, eventually, labels
+from tests.e2e.people import Telegram, eventually
 
 pytestmark = pytest.mark.integration
 
