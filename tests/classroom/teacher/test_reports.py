@@ -156,7 +156,7 @@ class TestReport:
         eventually("the second", lambda: kinds(teacher).count("final") == 2)
 
     def test_never_decided(self, teacher: Teacher, clock: RunningClock, student: Student) -> None:
-        """After twelve hours without a decision the report is final; the teacher was reminded, the student is told why."""
+        """After twelve hours without a decision all is final; the teacher was reminded, the student is told why."""
         code = teacher.opens("CS-1")
         comes(student, code, "S001", 5)
         clock.forward(140)
