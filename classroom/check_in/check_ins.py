@@ -183,11 +183,13 @@ class CheckIns(CodeEntry):
         owner: int | None = None,
         why: Callable[[CheckIn], str] | None = None,
         note: str | None = None,
+        together: bool = False,
     ) -> list[CheckIn]:
         """Apply the teacher's decision to the check-ins that wait for one; return those that changed.
 
         ``owner``: the account that is accepted (default: the check-in's own). Those of the others come back rejected.
         ``why`` returns what is kept as the reason of the mark; ``note`` replaces the check-ins' own.
+        ``together``: several are confirmed at once, without those that have to be looked at since the question.
         """
         store, now = self._classroom.store, self._classroom.clock.now()
         if session.cancelled:
@@ -199,7 +201,8 @@ class CheckIns(CodeEntry):
             waits = folded(check_in.student_id) in wanted and (check_in.step in waiting or bool(check_in.rivals))
             proven[check_in.telegram_id] = check_in.updated_at or check_in.code_at
             accepted = owner or check_in.telegram_id
-            if not waits or accepted not in proven:  # an old button
+            is_unclear = check_in.step is not CheckInStep.CONFIRM or bool(check_in.rivals)
+            if not waits or accepted not in proven or (together and is_unclear):  # an old button
                 continue
             if accept:
                 await claims.give(self._classroom, session, check_in.student_id, accepted, now)

@@ -171,7 +171,8 @@ class ManualMarks:
     async def confirm_all(self, session: Session) -> list[CheckIn]:
         """Accept all check-ins that need no review; with a face engine those whose face was checked."""
         waiting = {each.student_id for each in (await read_overview(self._classroom, session)).clear}
-        return await self._check_ins.decide(session, waiting, accept=True, why=self._why(session, together=True))
+        why = self._why(session, together=True)
+        return await self._check_ins.decide(session, waiting, accept=True, why=why, together=True)
 
     async def ask_unchecked(self, session: Session, *, anew: bool = False) -> None:
         """List the students without a checked face by name and ID, and ask whether to confirm them.
@@ -210,7 +211,7 @@ class ManualMarks:
                 waiting = (await read_overview(self._classroom, session)).unchecked
                 accepted = {each.student_id for each in waiting} & set(named)
                 why = self._why(session, together=True)
-                decided = await self._check_ins.decide(session, accepted, accept=True, why=why)
+                decided = await self._check_ins.decide(session, accepted, accept=True, why=why, together=True)
         await self.ask_unchecked(session)
         return decided
 
