@@ -218,6 +218,7 @@ def assemble(
         reports,
         files,
         endings,
+        remind=buttons.remind,
         give_up=buttons.give_up,
         catch_up=notices.catch_up,
         tidy=tidy,

@@ -31,6 +31,7 @@ CLEAN_EVERY = timedelta(minutes=5)
 ERASE_EVERY = timedelta(days=1)  # what was cleaned; it rewrites the database
 FILES_KEPT = timedelta(days=7)
 FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; unconfirmed check-ins are absent then
+REMIND_AFTER = timedelta(hours=1)  # after a session's end; the teacher, of undecided check-ins
 LAST_WRITES = timedelta(minutes=5)  # for the LMS to get them
 
 
@@ -38,10 +39,11 @@ LAST_WRITES = timedelta(minutes=5)  # for the LMS to get them
 class Keeper:
     """Does the periodic work of every unfinished session, once a second.
 
-    ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
-    failing database left unsent; it runs in the first round of a session and before each report. ``tidy`` sends what
-    corrections owe and deletes face data from earlier terms. ``finish_begun`` finishes teachers' moves to another
-    Telegram account that the previous process began. ``show_menu`` shows a session's teacher the menu, once.
+    ``remind`` reminds the teacher of undecided check-ins, once; ``give_up`` rejects those that are left undecided.
+    ``catch_up`` sends notices that a crash or a failing database left unsent; it runs in the first round of a session
+    and before each report. ``tidy`` sends what corrections owe and deletes face data from earlier terms.
+    ``finish_begun`` finishes teachers' moves to another Telegram account that the previous process began.
+    ``show_menu`` shows a session's teacher the menu, once.
     """
 
     _classroom: Classroom
@@ -49,6 +51,7 @@ class Keeper:
     _reports: SessionReports
     _files: ReportFiles
     _endings: Endings
+    remind: Callable[[Session, datetime], Awaitable[None]]
     give_up: Callable[[Session], Awaitable[None]]
     catch_up: Callable[[Session], Awaitable[None]]
     tidy: Callable[[datetime], Awaitable[None]]
@@ -135,9 +138,12 @@ class Keeper:
         await self._boards.refresh(session)
         overview = await read_overview(self._classroom, session)
         waited = now - end_of(session) - FINAL_ANYWAY
-        if waited > timedelta(0) and overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
+        is_undecided = bool(overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW))
+        if waited > timedelta(0) and is_undecided:
             await self.give_up(session)
             overview = await read_overview(self._classroom, session)
+        elif is_undecided and now - end_of(session) > REMIND_AFTER:
+            await self.remind(session, end_of(session) + FINAL_ANYWAY)
         final = waited > LAST_WRITES or (not self._is_open(overview, now) and self._is_recorded(overview))
         if now >= report_due(session):
             await self._report(overview, now, final=final)

@@ -9,7 +9,7 @@ from functools import cached_property
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
+from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
 from classroom.domain.sorting import name_key
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
@@ -193,7 +193,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         codes.CLAIMED_TWICE: _("several Telegram accounts sent this ID"),
     }
     if check_in.step is CheckInStep.REJECTED:
-        return _("not accepted")
+        return _("not confirmed") if check_in.note == UNDECIDED else _("not accepted")
     if faces.is_reviewed(check_in.note):
         return _("the face match is unclear")
     if check_in.step is CheckInStep.CONFIRM and faces.is_of_check(check_in.note):

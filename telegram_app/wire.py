@@ -32,6 +32,10 @@ def _text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= 20_000  # Telegram's own limit is 4096
 
 
+def _data(value: object) -> bool:
+    return _text(value) and str(value).isprintable()  # a "$" in a handler's pattern would let pass a line break
+
+
 # The fields that handlers use; a "?" marks those that may be absent. The library checks no types.
 _id, _count = _number(1, 2**52 - 1), _number(0, 2**52)  # Telegram's ids have at most 52 bits
 _time = _number(0, 4_102_444_800)  # until the year 2100
@@ -49,7 +53,7 @@ _MESSAGE |= {"video_note?": _FILE, "document?": _FILE}
 _SHAPES: dict[str, Any] = {
     Update.MESSAGE: _MESSAGE,
     Update.EDITED_MESSAGE: _MESSAGE,
-    Update.CALLBACK_QUERY: {"id": _text, "from": _PERSON, "data?": _text, "message?": _SHOWN},
+    Update.CALLBACK_QUERY: {"id": _text, "from": _PERSON, "data?": _data, "message?": _SHOWN},
     Update.MY_CHAT_MEMBER: _PLACE | {"from": _PERSON, "new_chat_member": {"status": _text}},
 }
 KINDS = list(_SHAPES)

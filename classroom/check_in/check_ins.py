@@ -182,11 +182,14 @@ class CheckIns(CodeEntry):
         accept: bool,
         owner: int | None = None,
         why: Callable[[CheckIn], str] | None = None,
+        note: str | None = None,
+        together: bool = False,
     ) -> list[CheckIn]:
         """Apply the teacher's decision to the check-ins that wait for one; return those that changed.
 
         ``owner``: the account that is accepted (default: the check-in's own). Those of the others come back rejected.
-        ``why`` returns what is kept as the reason of the mark.
+        ``why`` returns what is kept as the reason of the mark; ``note`` replaces the check-ins' own.
+        ``together``: several are confirmed at once, without those that have to be looked at since the question.
         """
         store, now = self._classroom.store, self._classroom.clock.now()
         if session.cancelled:
@@ -198,7 +201,8 @@ class CheckIns(CodeEntry):
             waits = folded(check_in.student_id) in wanted and (check_in.step in waiting or bool(check_in.rivals))
             proven[check_in.telegram_id] = check_in.updated_at or check_in.code_at
             accepted = owner or check_in.telegram_id
-            if not waits or accepted not in proven:  # an old button
+            is_unclear = check_in.step is not CheckInStep.CONFIRM or bool(check_in.rivals)
+            if not waits or accepted not in proven or (together and is_unclear):  # an old button
                 continue
             if accept:
                 await claims.give(self._classroom, session, check_in.student_id, accepted, now)
@@ -207,7 +211,8 @@ class CheckIns(CodeEntry):
                     accepted_one = replace(check_in, telegram_id=accepted, code_at=proven[accepted])
                 reason = why(check_in) if why is not None else ""
                 await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
-            results = claims.decided(check_in, accepted if accept else None)
+            noted_so = check_in if note is None else replace(check_in, note=note)
+            results = claims.decided(noted_so, accepted if accept else None)
             if await store.move_check_in(results[0], {check_in.step, *waiting}, check_in):
                 changed += results
                 what = f"session {session.id}: student {check_in.student_id}"

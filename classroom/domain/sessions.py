@@ -17,6 +17,7 @@ REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
 OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its successor: somebody may be typing it
 # After this long a question counts as delivered, even if Telegram has not confirmed it: every check-in has an end.
 DELIVERED_WITHIN = timedelta(minutes=5)
+UNDECIDED = "undecided"  # note of a check-in that was rejected because the teacher never decided on it
 NOTICED = timedelta(seconds=3)  # a question that waited for less was not delayed by us
 
 

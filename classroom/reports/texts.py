@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from classroom.domain.face_policy import is_of_check
+from classroom.domain.face_policy import CLEAR, is_of_check
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, attendance_percentage
 from classroom.domain.sorting import name_key
 from classroom.overview import SessionOverview, day_of, note_text
@@ -121,7 +121,7 @@ def _failures(_: Texts, overview: SessionOverview) -> list[str]:
 
 
 def _reason(_: Texts, check_in: CheckIn) -> str:
-    if check_in.step is CheckInStep.CONFIRM and not is_of_check(check_in.note):
+    if check_in.step is CheckInStep.CONFIRM and (check_in.note == CLEAR or not is_of_check(check_in.note)):
         return _("not confirmed")
     return note_text(_, check_in)
 

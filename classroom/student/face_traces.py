@@ -47,10 +47,9 @@ class FaceTraces:
         await side.outbox.put(item, when=lambda: side.claims.claim(key, now))
 
     async def drop(self, session: Session, check_in: CheckIn) -> None:
-        """Delete the video and the pictures of a check-in that begins again, or whose data is deleted."""
+        """Delete video and pictures of a check-in that begins again, or whose data is deleted; nobody is shown it."""
         await self.delete_video(check_in)
-        if check_in.face is not None and check_in.face.message:
-            await self._reviews.delete(session, check_in)
+        await self._reviews.delete(session, check_in)
 
     async def forget(self, person: int) -> None:
         """Delete a person's videos, pictures and face key, which opens templates. Raises PersonKeysUnavailable, too."""

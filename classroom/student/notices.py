@@ -5,11 +5,11 @@ import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
+from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
-from classroom.student.texts import status_word
+from classroom.student.texts import status_word, undecided_text
 from telegram_app.lines import bold, short
 from telegram_app.outbox import LATER, NOTICE, Item
 
@@ -89,13 +89,16 @@ class StudentNotices:
             lines += [short(mark.reason, 300)] if mark.reason else []
         return "\n".join([f"<b>{title}</b>", *lines])
 
-    async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
+    async def tell_rejected(self, session: Session, check_in: CheckIn) -> None:
         """Tell an account that its check-in was not accepted; the ID's own one only if the student has no mark."""
+        student_id, person = check_in.student_id, check_in.telegram_id
         _, bound = self._side.texts(person), await self._classroom.store.binding_for(student_id)
         sheets = await self._classroom.store.sheets_of(session.id, student_id)
         if mark_of(sheets, student_id) is not None and bound is not None and bound.telegram_id == person:
             return
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
+        if check_in.note == UNDECIDED:
+            text = undecided_text(_)
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), ask="nothing", lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
@@ -164,4 +167,4 @@ class StudentNotices:
             await self._traces.hand_over(session, marked)
         for check_in in await self._classroom.store.check_ins(session.id):
             if check_in.step is CheckInStep.REJECTED and check_in.student_id not in marked:
-                await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+                await self.tell_rejected(session, check_in)

@@ -6,7 +6,7 @@ from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.claims import account_number
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import Mark, Session, Status
+from classroom.domain.sessions import UNDECIDED, Mark, Session, Status
 from core.settings import Settings
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
@@ -85,6 +85,11 @@ def claimed_text(_: Texts) -> str:
     )
 
 
+def undecided_text(_: Texts) -> str:
+    """Return what a student is told whose check-in the teacher never decided on."""
+    return _("Your check-in for {subject} was not confirmed in time and does not count. Ask your teacher to mark you.")
+
+
 def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
     is_strict = settings.location_policy == "strict"
@@ -129,6 +134,8 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             return f"{subject}\n{claimed_text(_)}"
         case AnswerKind.MARKED:
             return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
+        case AnswerKind.REJECTED if told.check_in is not None and told.check_in.note == UNDECIDED:
+            return undecided_text(_).format(subject=subject)
         case AnswerKind.REJECTED:
             return f"{subject}\n" + _("Your teacher did not accept the check-in. Speak to your teacher.")
         case AnswerKind.OUTSIDE:

@@ -17,6 +17,7 @@ from classroom.lms.tables import phone_digits
 from classroom.services import Classroom
 from classroom.teacher import manual_marks
 from classroom.teacher.board import Boards, board_slots
+from classroom.verification.reviews import SHOWN
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
@@ -164,6 +165,7 @@ class AccountMoves:
         old, new = move.person, move.moved_to
         if new is None:
             raise ValueError("the move has not begun")
+        claims = self._side.claims.keys
         live = [session for session in await self._classroom.store.unfinished() if session.teacher in (old, new)]
         await self._classroom.store.move_teacher(old, new)
         await asyncio.to_thread(self._classroom.rooms.hand_over, old, new)
@@ -172,10 +174,12 @@ class AccountMoves:
         _ = self._side.texts(old)
         gone = _("Your sessions were moved to another Telegram account.")
         slots = [slot for session in live for slot in board_slots(session.id)]
+        shown = [(each, key) for each in live for key in await asyncio.to_thread(claims, f"{SHOWN}{each.id}-")]
         _ = self._side.texts(new)
         told = [
             *(Item(old, "strip", slot=slot, lane=NOTICE) for slot in slots),
             *(Item(old, "strip", slot=slot) for slot in (SCREEN, manual_marks.SCREEN)),
+            *(Item(old, "delete", slot=f"face:{each.id}-{key}") for each, key in shown),
             Item(old, "send", gone, lane=NOTICE),
             Item(new, "edit", _("Your sessions are now in this Telegram account."), slot=SCREEN),
         ]

@@ -8,7 +8,7 @@ from html import escape
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.domain import face_policy as faces
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, folded
+from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Session, Status, folded
 from classroom.overview import note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
@@ -171,7 +171,8 @@ class ManualMarks:
     async def confirm_all(self, session: Session) -> list[CheckIn]:
         """Accept all check-ins that need no review; with a face engine those whose face was checked."""
         waiting = {each.student_id for each in (await read_overview(self._classroom, session)).clear}
-        return await self._check_ins.decide(session, waiting, accept=True, why=self._why(session, together=True))
+        why = self._why(session, together=True)
+        return await self._check_ins.decide(session, waiting, accept=True, why=why, together=True)
 
     async def ask_unchecked(self, session: Session, *, anew: bool = False) -> None:
         """List the students without a checked face by name and ID, and ask whether to confirm them.
@@ -210,7 +211,7 @@ class ManualMarks:
                 waiting = (await read_overview(self._classroom, session)).unchecked
                 accepted = {each.student_id for each in waiting} & set(named)
                 why = self._why(session, together=True)
-                decided = await self._check_ins.decide(session, accepted, accept=True, why=why)
+                decided = await self._check_ins.decide(session, accepted, accept=True, why=why, together=True)
         await self.ask_unchecked(session)
         return decided
 
@@ -225,7 +226,8 @@ class ManualMarks:
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
-        return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
+        rest = {each.student_id for each in waiting}
+        return await self._check_ins.decide(session, rest, accept=False, note=UNDECIDED)
 
     async def put_away(self, session: Session, text: str = "") -> None:
         """Delete the list, or the question in its place, or replace it with one line."""

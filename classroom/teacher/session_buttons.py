@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from telegram import Update
@@ -27,7 +27,7 @@ from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
 from classroom.teacher.place import PlaceQuestion
 from classroom.verification.reviews import FaceReviews
-from telegram_app.outbox import Button, Item
+from telegram_app.outbox import NOTICE, Button, Item
 from telegram_app.side import SCREEN, Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
@@ -295,7 +295,7 @@ class SessionButtons:
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         rejected = [each for each in decided if each.step is CheckInStep.REJECTED]
         for check_in in rejected:
-            await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+            await self._notices.tell_rejected(session, check_in)
         await self._reviews.settle(session)
         await self._boards.show(session)
         if not decided:
@@ -305,6 +305,16 @@ class SessionButtons:
         stays = {each.student_id for each in decided if folded(each.student_id) in overview.marks}
         lines = [f"{overview.name(each)}: {status_word(_, overview.status(each))}" for each in sorted(stays)]
         return "\n".join([_("Not accepted: {number}").format(number=len(rejected)), *lines])[:LONGEST_TOAST]
+
+    async def remind(self, session: Session, until: datetime) -> None:
+        """Remind the teacher, once after each end of a session, of who still waits and until when."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        text = _("Still waiting for you: {number}. Who is not confirmed by {time} counts as absent.")
+        number, time = len(overview.awaited), until.astimezone(self._classroom.settings.zone)
+        text = f"{title(session)}\n{text.format(number=number, time=f'{time:%H:%M}')}"
+        item = Item(session.teacher, "send", text, [[Button(_("Open Session"), f"board:{session.id}")]], lane=NOTICE)
+        key, now = f"reminded:{session.id}:{session.ended_at}", self._classroom.clock.now()
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""

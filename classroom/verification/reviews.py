@@ -21,7 +21,7 @@ from classroom.check_in.claims import account_number
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Problem
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, folded
+from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Session, folded
 from classroom.faces import PhotoUnusable
 from classroom.faces.photo import read_header
 from classroom.overview import note_text, read_overview
@@ -201,7 +201,7 @@ class FaceReviews:
         waiting = {_name(each) for each in found.waiting(CheckInStep.REVIEW)} if not session.cancelled else set()
         await self._hide(session, set(await self._shown(session)) - waiting)
         for check_in in found.check_ins:
-            if policy.is_reviewed(check_in.note) and _name(check_in) not in waiting:
+            if (policy.is_reviewed(check_in.note) or check_in.note == UNDECIDED) and _name(check_in) not in waiting:
                 await self.discard(check_in)
 
 

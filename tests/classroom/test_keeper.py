@@ -44,6 +44,7 @@ async def rounds(surroundings: Surroundings, seconds: float) -> None:
         nothing,
         nothing,
         cast(Any, surroundings),
+        remind=nothing,
         give_up=nothing,
         catch_up=nothing,
         tidy=nothing,

@@ -109,6 +109,7 @@ class TestUpdate:
             message("hello", entities=[{"type": "bot_command", "offset": -5, "length": 2**40}]),
             message("hello", contact={"phone_number": 77010000001}),
             tap("go", message={"message_id": 1, "date": 0, "chat": {"id": PERSON + 1, "type": "private"}}),
+            tap("go\n"),
         ],
     )
     def test_dropped(self, content: dict[str, Any]) -> None:

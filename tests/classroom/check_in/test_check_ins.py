@@ -721,6 +721,17 @@ class TestBinding:
         assert found is not None
         assert (found.step, [each.telegram_id for each in found.rivals]) == (CheckInStep.REVIEW, [2002])
 
+    async def test_a_rival_as_all_are_confirmed(self, scenario: CheckInScenario) -> None:
+        """Whoever became unclear since the teacher's screen was drawn is not confirmed together with others."""
+        session = await scenario.opens()
+        for student_id, person in (("S001", STUDENT), ("S003", 2003)):
+            await scenario.enters(student_id, CODE, person)
+            await scenario.shares(person=person)
+        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.REVIEW
+        decided = await scenario.check_ins.decide(session, {"S001", "S003"}, accept=True, together=True)
+        assert [each.student_id for each in decided] == ["S003"]
+        assert await scenario.step(session) is CheckInStep.REVIEW
+
     async def test_marked_by_hand_before(self, scenario: CheckInScenario) -> None:
         """Somebody whom the teacher has marked by hand, but whose ID another account has, is told of the mark."""
         await scenario.opens()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.classroom.running import TEACHERS, Run, RunningClock, Student, Teacher, rosters
 from tests.classroom.teacher.test_board import comes, rows
-from tests.e2e.people import Telegram, eventually
+from tests.e2e.people import Telegram, eventually, labels
 
 pytestmark = pytest.mark.integration
 
@@ -156,15 +156,22 @@ class TestReport:
         eventually("the second", lambda: kinds(teacher).count("final") == 2)
 
     def test_never_decided(self, teacher: Teacher, clock: RunningClock, student: Student) -> None:
-        """After twelve hours without a decision the report is final; the waiting student is absent and is told."""
+        """After twelve hours without a decision all is final; the teacher was reminded, the student is told why."""
         code = teacher.opens("CS-1")
         comes(student, code, "S001", 5)
         clock.forward(140)
         teacher.sees("(provisional)")
-        clock.forward(12 * 3600)
+        clock.forward(3600)
+        asked = teacher.sees("Still waiting for you: 1. Who is not confirmed by")
+        assert labels(asked) == ["Open Session"]
+        clock.forward(3600)
+        clock.forward(10 * 3600)
         teacher.sees("(final)")
-        student.sees("did not accept the check-in for Algebra")
+        student.sees("Your check-in for Algebra was not confirmed in time")
+        assert student.counts("did not accept") == 0
         assert "Absent: 3 of 3" in reports(teacher)[-1]
+        assert "- A. Student: not confirmed" in reports(teacher)[-1]
+        assert teacher.counts("Still waiting for you") == 1
 
     def test_language(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """The report is in the teacher's language."""
