@@ -102,6 +102,7 @@ def _back_up(file: Path, settings: Settings) -> int:
         if file == STANDARD:
             with target.open("rb") as content:
                 shutil.copyfileobj(content, sys.stdout.buffer)
+                sys.stdout.buffer.flush()  # a full disk is told before "backed up"
     print(f"backed up {files} files of {settings.data_dir}; keep the keys in another place", file=sys.stderr)
     if settings.mongodb_uri is not None and settings.teacher_bot_token is not None:
         print("the classroom's records are in MongoDB: back them up with mongodump", file=sys.stderr)

@@ -32,6 +32,8 @@ def back_up(data: Path, target: Path, now: datetime) -> int:
         raise BackupError(f"DATA_DIR: '{data}' does not exist: there is nothing to back up")
     if is_inside(target.parent, data):
         raise BackupError(f"'{target}' lies in DATA_DIR: write the backup to another folder")
+    if target.exists() and not target.is_file():  # /dev/stdout would be replaced by a file
+        raise BackupError(f"'{target}' is no file: name a file, or - for standard output")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as staging:
         files = dict(_files(data, Path(staging)))
         manifest = {"format": FORMAT, "made_at": now.astimezone(UTC).isoformat(), "files": {}}

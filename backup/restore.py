@@ -22,9 +22,8 @@ from classroom.database import KEY_FILE, holds_store, open_database
 from classroom.domain.sessions import Consent
 from classroom.store.sqlite import SqliteStore
 from core.clock import SystemClock
-from core.deletions import FILE as DELETIONS
 from core.deletions import Deletions
-from core.encryption import HASH_KEY, Cipher, open_cipher
+from core.encryption import DELETIONS, Cipher, open_cipher
 from core.json_file import sync_folder
 from core.settings import Settings
 from core.sqlite import Database
@@ -37,6 +36,7 @@ RESTORING = "restoring"  # the folder in DATA_DIR; while it is there a restore i
 LARGEST_MANIFEST, PART = 16 * 1024 * 1024, 1024 * 1024  # bytes
 CLASSROOM = ("classroom", "teachers")  # what deletions are recorded for: students; sign-ins of teachers
 _LEDGER = "ledger.sqlite3"
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other decompressors have errors of their own
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -84,7 +84,7 @@ def _extract(file: Path, staging: Path) -> _Manifest:
     """Write an archive's files below ``staging`` and compare them with the manifest."""
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [each.filename for each in archive.infolist()]
+            names = [each.filename for each in archive.infolist() if each.compress_type in _PACKED]
             if names[:1] != [MANIFEST] or archive.getinfo(MANIFEST).file_size > LARGEST_MANIFEST:
                 raise BackupError(f"'{file}' is no backup of this program")
             content = json.loads(archive.read(MANIFEST))
@@ -119,8 +119,6 @@ def _without_deleted(staging: Path, made_at: datetime, settings: Settings) -> in
     """Open everything as the bot does, and delete again who was deleted since then; return how many people."""
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     key_file = settings.encryption_key_file
-    if key_file.with_name(DELETIONS).exists() and not key_file.with_name(HASH_KEY).exists() and keys is None:
-        raise BackupError(f"'{key_file.with_name(HASH_KEY)}' is missing: restore the keys first")
     cipher = open_cipher(keys, key_file, may_create=not Storage.holds_students(staging), hashes=True)
     deletions = Deletions(key_file.with_name(DELETIONS), cipher.digest, SystemClock().now)
     gone, found = deletions.since(made_at), set[int]()

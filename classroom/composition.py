@@ -52,9 +52,8 @@ from classroom.teacher.session_buttons import SessionButtons
 from classroom.verification.queue import Verification
 from classroom.verification.reviews import REVIEW, FaceReviews, ReviewFiles
 from core.clock import Clock
-from core.deletions import FILE as DELETIONS
 from core.deletions import Deletions
-from core.encryption import Cipher, open_cipher
+from core.encryption import DELETIONS, Cipher, open_cipher
 from core.health import HealthReports, PartHealth
 from core.settings import Settings
 from core.sqlite import Database

@@ -13,7 +13,7 @@ from core.json_file import replace_file
 log = logging.getLogger(__name__)
 
 Digest = Callable[[str], str]
-HASH_KEY = "hashing.key"  # beside the encryption key
+HASH_KEY, DELETIONS = "hashing.key", "deletions"  # beside the encryption key; see core/deletions.py
 
 
 class EncryptionKeyError(Exception):
@@ -87,8 +87,11 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool, hashes: b
 
 
 def _hash_key(file: Path) -> bytes:
-    """Return the key of hashes. Raises OSError, and EncryptionKeyError: the file is damaged."""
+    """Return the key of hashes. Raises OSError, and EncryptionKeyError: the file is damaged or lost."""
     if not file.exists():
+        if (deletions := file.with_name(DELETIONS)).exists():
+            lost = f"'{file}' is missing, but '{deletions}' is written with it: restore it from where the keys are kept"
+            raise EncryptionKeyError(f"{lost}; without it an old backup brings back who was deleted")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace_file(file, secrets.token_bytes(32))
     key = file.read_bytes()

@@ -110,7 +110,7 @@ async def serving(at: HealthAddress | None, report: Report) -> AsyncIterator[Non
 def main() -> int:
     """The container's health check: request /healthz, print the report, return 0 if the bot is healthy."""
     host, _, port = (os.environ.get("HEALTH_PORT") or "8081").rpartition(":")
-    host = "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host  # noqa: S104
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}.get(host, host)  # noqa: S104
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/healthz", timeout=4) as answer:
             print(answer.read().decode())

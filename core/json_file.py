@@ -100,7 +100,7 @@ class JsonFile(Generic[Record]):
             return {key: self._read(migrate(record)) for key, record in json.loads(content).items()}, False
         except FileNotFoundError:
             return None, False
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             # no traceback: a decoder's error quotes the file, which holds people's data
             return None, True
 

@@ -66,7 +66,10 @@ def _check_address(value: str | None, info: ValidationInfo) -> str | None:
         return None
     parts = urlsplit(value)
     allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
-    if not parts.hostname or parts.scheme not in ("http", "https"):
+    # an unescaped character of a password ends the host, or makes a port of it, which raises ValueError too
+    if not parts.hostname or parts.port == 0 or "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("not an address")
+    if parts.scheme not in ("http", "https"):
         raise ValueError("not an address")
     if parts.scheme == "http" and parts.hostname.lower() not in allowed:
         raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
@@ -94,6 +97,7 @@ def _check_rotation(value: int) -> int:
     return value
 
 
+_HOST = r"(\[[\da-fA-F:.]+\]|[^/?#@:\[\]]+)"
 # A token from @BotFather: the bot's number, a colon, 35 characters.
 _Token = Annotated[SecretStr | None, _matching(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")]
 _Address = Annotated[str, AfterValidator(_check_address)]
@@ -138,7 +142,7 @@ class Settings(BaseModel):
     teacher_bot_token: _Token = Field(None, description="the teachers' bot's token, from @BotFather")
     student_bot_token: _Token = Field(None, description="the students' bot's token, from @BotFather")
     telegram_api_url: _Address = Field("https://api.telegram.org", description="an https address")
-    https_proxy_telegram: Annotated[SecretStr | None, _matching(r"https?://([^/?#]*@)?[^/?#@:].*")] = Field(
+    https_proxy_telegram: Annotated[SecretStr | None, _matching(rf"https?://([^/?#]*@)?{_HOST}(:\d+)?/?")] = Field(
         None, description="the address of a proxy for Telegram only, http:// or https://"
     )
 

@@ -13,9 +13,8 @@ from telegram.error import InvalidToken
 
 from core import health
 from core.clock import Clock
-from core.deletions import FILE as DELETIONS
 from core.deletions import Deletions
-from core.encryption import Cipher, open_cipher
+from core.encryption import DELETIONS, Cipher, open_cipher
 from core.machine import Machine
 from core.settings import Settings
 from core.sqlite import Database

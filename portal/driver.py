@@ -240,7 +240,8 @@ def connect(address: str, options: ChromeOptions, within: float, grid: Grid | No
     try:
         driver = WebDriver(command_executor=connection, options=options)
         driver.set_script_timeout(COMMAND_TIMEOUT - 5)
-    except (WebDriverException, HTTPError) as error:
+    # the last ones: something else than a driver answered, such as a proxy with a page
+    except (WebDriverException, HTTPError, AttributeError, KeyError, TypeError, ValueError) as error:
         text = getattr(error, "msg", None) or type(error).__name__
         failed = grid.start_failed(text) if grid is not None else BrowserFailed(f"Chrome did not start: {public(text)}")
         raise mismatch(text) or failed from error

@@ -14,7 +14,7 @@ from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.store.schema import SCHEMA as STORE
-from core.encryption import Cipher, EncryptionKeyError, open_cipher
+from core.encryption import DELETIONS, HASH_KEY, Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
 from core.sqlite import DatabaseError, Schema, damage, stored_versions
 from marker.single_user import in_use
@@ -113,7 +113,9 @@ def check_classroom_key(settings: Settings) -> Result:
 
 def _check_key(subject: str, keys: str | None, key_file: Path, decrypt: Callable[[Cipher], object]) -> Result:
     try:
-        decrypt(open_cipher(keys, key_file, may_create=False))
+        # the key of hashes too, unless that would make it
+        hashes = any(key_file.with_name(name).exists() for name in (HASH_KEY, DELETIONS))
+        decrypt(open_cipher(keys, key_file, may_create=False, hashes=hashes))
     except EncryptionKeyError as error:
         return Result(subject, FAILED, str(error))
     if keys is None and key_file.stat().st_mode & 0o077:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -27,6 +28,7 @@ from classroom.domain.sessions import Binding, Consent
 from classroom.store.sqlite import SqliteStore
 from core.deletions import Deletions
 from core.encryption import EncryptionKeyError, open_cipher
+from core.json_file import DataDamaged
 from core.settings import Settings
 from core.sqlite import Database, DatabaseError, Schema
 from marker.tables.schema import SCHEMAS
@@ -238,6 +240,25 @@ def add(files: dict[str, bytes], manifest: dict[str, Any], name: str, content: b
     manifest["files"][name] = {"size": len(content), "sha256": sha256(content).hexdigest()}
 
 
+def test_a_device_is_not_replaced(data: Path, tmp_path: Path) -> None:
+    """A backup to what is no file, such as /dev/stdout, is refused instead of putting a file in its place."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BackupError, match="is no file: name a file, or - for"):
+        back_up(data, tmp_path / "pipe", NOW)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_lost_hashing_key(data: Path, file: Path, tmp_path: Path) -> None:
+    """Without the key of the deletions' hashes nothing is restored, also with ENCRYPTION_KEY: all would come back."""
+    (tmp_path / "secrets" / "hashing.key").unlink()
+    (tmp_path / "secrets" / "deletions").touch()
+    keys = SecretStr((tmp_path / "secrets" / "encryption.key").read_text())
+    for given in (None, keys):
+        with pytest.raises(EncryptionKeyError, match=r"hashing\.key' is missing"):
+            restore(file, settings_of(tmp_path / "new", encryption_key=given))
+    assert [each.name for each in (tmp_path / "new").iterdir()] in ([], ["lock"])
+
+
 class TestRefused:
     @pytest.fixture(autouse=True)
     def nothing_is_left(self, tmp_path: Path) -> Any:
@@ -311,6 +332,23 @@ class TestRefused:
             restore(file, settings_of(tmp_path / "new"))
         file.write_bytes(content[:at] + bytes(each ^ 0xFF for each in content[at : at + 40]) + content[at + 40 :])
         with pytest.raises(BackupError):
+            restore(file, settings_of(tmp_path / "new"))
+
+    @pytest.mark.parametrize("kind", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+    def test_other_compression(self, file: Path, tmp_path: Path, kind: int) -> None:
+        """An archive that is packed otherwise is none of ours: each decompressor has errors of its own."""
+        with zipfile.ZipFile(file) as archive:
+            files = {each: archive.read(each) for each in archive.namelist()}
+        with zipfile.ZipFile(file, "w", kind) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        with pytest.raises(BackupError, match="is no backup"):
+            restore(file, settings_of(tmp_path / "new"))
+
+    def test_deep_json(self, file: Path, tmp_path: Path) -> None:
+        """A file of students that is nested too deeply is damaged."""
+        remade(file, lambda files, manifest: add(files, manifest, "students.json", b"[" * 100_000))
+        with pytest.raises(DataDamaged):
             restore(file, settings_of(tmp_path / "new"))
 
     def test_a_bomb(self, file: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """docker-compose.yml and the seccomp profile, as far as they can be checked without an engine."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -62,3 +63,19 @@ def test_seccomp() -> None:
     assert allowed >= OF_CHROME
     assert not allowed & DANGEROUS
     assert {each["architecture"] for each in profile["archMap"]} == {"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"}
+
+
+def test_the_grid_is_reached_inside_the_compose_network_only() -> None:
+    """Hub and node publish no port, the hub asks for a password, and each option of docs/grid.md is set."""
+    hub, node = service("hub"), service("node")
+    assert hub["profiles"] == node["profiles"] == ["grid"]
+    assert hub["environment"]["SE_ROUTER_PASSWORD"] == "${GRID_PASSWORD:-}"
+    for each in (hub, node):
+        assert not {"ports", "privileged", "network_mode"} & each.keys()
+        assert each["security_opt"] == ["no-new-privileges"]
+    recipe = (ROOT / "docs" / "grid.md").read_text()
+    named = set(re.findall(r"`(SE_\w+)`", recipe))
+    assert named
+    assert named <= hub["environment"].keys() | node["environment"].keys()
+    assert hub["environment"]["SE_HEALTHCHECK_INTERVAL"] in re.findall(r"--healthcheck-interval (\d+)", recipe)
+    assert node["environment"]["SE_NODE_SESSION_TIMEOUT"] in re.findall(r"--session-timeout (\d+)", recipe)

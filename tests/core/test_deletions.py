@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.deletions import Deletions
-from core.encryption import Cipher
+from core.encryption import Cipher, EncryptionKeyError
 from tests.marker.running import KEY
 
 pytestmark = pytest.mark.unit
@@ -30,6 +30,20 @@ def test_since(tmp_path: Path) -> None:
     assert deletions.since(NOW)("marker", 7_000_000_001)
     assert b"7000000001" not in file.read_bytes()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_after_half_a_line(tmp_path: Path) -> None:
+    """A deletion after half a line, which a full disk or a crash left, is known too; a damaged file is refused."""
+    file = tmp_path / "deletions"
+    file.write_text("2026-08-01T06:00:00+00:00 12ab")
+    deletions = Deletions(file, Cipher(KEY).digest, lambda: NOW)
+    deletions.add("marker", 1)
+    deletions.add("marker", 2)
+    assert [deletions.since(NOW)("marker", person) for person in (1, 2, 3)] == [True, True, False]
+    for damaged in (f"yesterday {'a' * 40}\n".encode(), f"2026-08-01T06:00:00 {'a' * 40}\n".encode(), b"\xff\n"):
+        file.write_bytes(damaged)
+        with pytest.raises(EncryptionKeyError, match="deletions' is damaged: restore it"):
+            deletions.since(NOW)
 
 
 def test_none_yet(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.encryption import HASH_KEY, Cipher, EncryptionKeyError, open_cipher
+from core.encryption import DELETIONS, HASH_KEY, Cipher, EncryptionKeyError, open_cipher
 from tests.fakes import Disk, PowerCut
 
 pytestmark = pytest.mark.unit
@@ -159,6 +159,14 @@ class TestDigest:
         (tmp_path / HASH_KEY).write_bytes(b"short")
         with pytest.raises(EncryptionKeyError, match=r"hashing\.key' is damaged"):
             open_cipher(OLD, tmp_path / "encryption.key", may_create=False, hashes=True)
+
+    def test_lost(self, tmp_path: Path) -> None:
+        """A lost key is not replaced where deletions are recorded with it: they would hold no more."""
+        (tmp_path / DELETIONS).touch()
+        for keys in (OLD, None):
+            with pytest.raises(EncryptionKeyError, match=r"hashing\.key' is missing, .*restore it"):
+                open_cipher(keys, tmp_path / "encryption.key", may_create=True, hashes=True)
+        assert not (tmp_path / HASH_KEY).exists()
 
     def test_not_for_a_check(self, tmp_path: Path) -> None:
         """A check creates no key."""

@@ -1,11 +1,12 @@
 """The health report: what is healthy, degraded and failing."""
 
+import asyncio
 import socket
 
 import psutil
 import pytest
 
-from core.health import SILENCE, HealthReports, PartHealth, polling_state, serving
+from core.health import SILENCE, HealthReports, PartHealth, main, polling_state, serving
 from core.settings import HealthAddress, SettingsError
 
 pytestmark = pytest.mark.unit
@@ -49,6 +50,18 @@ async def test_listens_here_alone_and_names_a_taken_port() -> None:
     async with serving(at, HealthReports().report):
         listening = [each.laddr for each in psutil.Process().net_connections("tcp") if each.status == "LISTEN"]
         assert at in [tuple(each) for each in listening]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::", "::1"])
+async def test_containers_check(host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The container's check finds the report wherever it is served, also where that is IPv6 only."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        at = HealthAddress(host, probe.getsockname()[1])
+    monkeypatch.setenv("HEALTH_PORT", f"[{host}]:{at.port}" if ":" in host else f"{host}:{at.port}")
+    async with serving(at, HealthReports().report):
+        assert await asyncio.to_thread(main) == 1  # nothing runs yet
+    assert "starting" in capsys.readouterr().out
 
 
 class TestHealthReports:

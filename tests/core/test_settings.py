@@ -513,6 +513,22 @@ class TestMongo:
         assert refusal().startswith(f"MONGODB_DATABASE: got '{name}', wants ")
 
 
+class TestGridAddress:
+    @pytest.mark.parametrize("character", "#/?")
+    @pytest.mark.parametrize("password", ["begin{}hunter", "4444{}hunter"])
+    def test_unescaped_password(self, environment: pytest.MonkeyPatch, password: str, character: str) -> None:
+        """A character of the password that ends the host is an error that shows no part of it."""
+        environment.setenv("SELENIUM_REMOTE_URL", f"https://operator:{password.format(character)}@hub:4444")
+        refused = refusal()
+        assert refused.startswith("SELENIUM_REMOTE_URL: got a value that is not shown here")
+        assert "hunter" not in refused
+
+    def test_escaped_password(self, environment: pytest.MonkeyPatch) -> None:
+        """Escaped it is a part of the address."""
+        environment.setenv("SELENIUM_REMOTE_URL", "https://operator:a%23b@hub:4444")
+        assert settings.load().selenium_remote_url is not None
+
+
 class TestSecretFiles:
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -529,7 +545,9 @@ class TestSecretFiles:
         environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
         assert getattr(settings.load(), name.lower()).get_secret_value() == value
 
-    @pytest.mark.parametrize("value", ["proxy.example:3128", "socks5://proxy.example", "http//me:hunter2@proxy"])
+    @pytest.mark.parametrize(
+        "value", ["proxy.example:3128", "socks5://proxy.example", "http//me:hunter2@proxy", "http://me:hunter#2@proxy"]
+    )
     def test_wrong_proxy(self, environment: pytest.MonkeyPatch, value: str) -> None:
         """An invalid proxy address raises an error that does not show it, since it may contain a password."""
         environment.setenv("HTTPS_PROXY_TELEGRAM", value)

@@ -1,6 +1,7 @@
 """Monitors on a real Selenium Grid: its parts are killed, full, and started again while a lesson opens."""
 
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from storage import Mode
+from tests import children
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import Portal, Telegram, eventually
+from tests.e2e.people import ADMIN, Person, Portal, Telegram, eventually
+from tests.e2e.test_first_path import register, start
 from tests.grid import Grid
 
 pytestmark = [pytest.mark.browser, pytest.mark.ordeal, pytest.mark.timeout(900)]
@@ -41,19 +44,25 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def bot(tmp_path: Path, telegram: Telegram, portal: Portal, grid: Grid) -> Iterator[MarkerProcess]:
-    """A bot with six students whose monitoring is on; the Grid's address, with its password, is in a file."""
+def empty_bot(tmp_path: Path, telegram: Telegram, portal: Portal, grid: Grid) -> Iterator[MarkerProcess]:
+    """A bot without students; the Grid's address, with its password, is in a file."""
     secret = tmp_path / "grid-address"
     secret.write_text(grid.address + "\n")
     bot = MarkerProcess(tmp_path, telegram, portal, SELENIUM_REMOTE_URL_FILE=str(secret), LOG_LEVEL="DEBUG")
     bot.environment["HEALTH_PORT"] = str(bot.port)
-    mode: Mode = "automatic"
-    for number, username in enumerate(STUDENTS):
-        bot.seed(2001 + number, username, PASSWORD, mode, monitoring=True)
     try:
         yield bot
     finally:
         bot.end()
+
+
+@pytest.fixture
+def bot(empty_bot: MarkerProcess) -> MarkerProcess:
+    """A bot with six students whose monitoring is on."""
+    mode: Mode = "automatic"
+    for number, username in enumerate(STUDENTS):
+        empty_bot.seed(2001 + number, username, PASSWORD, mode, monitoring=True)
+    return empty_bot
 
 
 def all_watch(bot: MarkerProcess, portal: Portal, lesson: int | None = None) -> None:
@@ -136,3 +145,71 @@ def test_password_is_never_shown(bot: MarkerProcess, grid: Grid) -> None:
     wrong = bot.runs("--check", SELENIUM_REMOTE_URL=f"ftp://operator:{HUB_PASSWORD}@127.0.0.1")
     assert wrong.returncode == 78
     assert HUB_PASSWORD not in wrong.stdout + wrong.stderr
+
+
+def test_registration_and_the_hub_restarted_twice(
+    empty_bot: MarkerProcess, telegram: Telegram, portal: Portal, grid: Grid
+) -> None:
+    """The password is tried on the Grid, and the trial's portal session is the student's; it survives the hub's end."""
+    bot, newcomer = empty_bot, STUDENTS[0]
+    bot.start()
+    admin, student = Person(telegram, ADMIN, "Admin"), Person(telegram, 3001, "Newcomer")
+    grid.start_node(2)
+    register(admin, student, newcomer, PASSWORD)
+    eventually("the end of the trial's Chrome", lambda: grid.sessions() == 0)
+    start(student)
+    lesson = portal.opens("Algebra")
+    student.sees("Attendance Marked.")
+    assert portal.marks() == [(lesson, newcomer)]
+    for subject in ("Physics", "Chemistry"):
+        portal.closes(lesson)
+        grid.kill_hub()
+        lesson = portal.opens(subject)
+        grid.start_hub()
+        eventually("a mark", lambda: (lesson, newcomer) in portal.marks(), PATIENCE)  # noqa: B023
+    sign_ins = [each["username"] for each in portal.events("signed_in")]
+    assert bot.stop() == 0
+    eventually("no session left", lambda: grid.sessions() == 0)
+    assert not list((bot.folder / "data").rglob("grid-session"))
+    assert HUB_PASSWORD not in bot.log() + grid.log()
+    assert sign_ins == [newcomer]
+
+
+def test_node_killed_while_signing_in(bot: MarkerProcess, portal: Portal, grid: Grid) -> None:
+    """A node dies while students sign in and another one comes: all are marked, each once."""
+    first = grid.start_node(6)
+    bot.start()
+    eventually("a first sign-in", lambda: portal.events("signed_in"), PATIENCE)
+    grid.kill_node(first)
+    grid.start_node(6)
+    lesson = portal.opens("Algebra")
+    all_watch(bot, portal, lesson)
+    assert bot.stop() == 0
+    assert HUB_PASSWORD not in bot.log() + grid.log()
+
+
+def test_single_user_and_attendance_py(
+    empty_bot: MarkerProcess, telegram: Telegram, portal: Portal, grid: Grid
+) -> None:
+    """SINGLE_USER and attendance.py watch on the Grid too; with the hub down --check and attendance.py say so."""
+    bot = empty_bot
+    alone = {"KBTU_USERNAME": STUDENTS[0], "KBTU_PASSWORD": PASSWORD}
+    grid.start_node(2)
+    me = Person(telegram, ADMIN, "Me")
+    me.says("/start")
+    bot.environment |= {"SINGLE_USER": "1", **alone}
+    bot.start()
+    portal.opens("Algebra")
+    me.sees("Attendance Marked.")
+    assert bot.stop() == 0
+    eventually("no session left", lambda: grid.sessions() == 0)
+    grid.kill_hub()
+    checked = bot.runs("--check")
+    assert checked.returncode == 69
+    assert re.search(r"Chrome +FAILED +the Selenium Grid does not answer", checked.stdout)
+    watched = children.run([sys.executable, "attendance.py"], timeout=120, env=bot.environment)
+    assert watched.returncode not in (0, 1), watched
+    assert "Traceback" not in watched.stderr
+    for output in (checked.stdout + checked.stderr, watched.stdout + watched.stderr, bot.log()):
+        assert HUB_PASSWORD not in output
+        assert PASSWORD not in output

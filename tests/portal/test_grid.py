@@ -3,6 +3,7 @@
 import json
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from core.encryption import Cipher
+from portal.browser import Chromes
 from portal.errors import GridFailed, GridFull, public
 from portal.grid import FILE, Grid
 
@@ -27,27 +29,34 @@ class Hub:
         self.status = 200
         self.asked: list[str] = []
         self.deleted: list[str] = []
+        self.new_session = b""
         self.authorization: str | None = None
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 hub.asked.append(self.path)
+                if self.path == "/session":
+                    return self._send(200, hub.new_session)
                 hub.authorization = self.headers["Authorization"]
                 self.rfile.read(int(self.headers["Content-Length"]))
                 grid = {"totalSlots": hub.slots, "sessionCount": hub.taken, "nodeCount": 1 if hub.slots else 0}
-                self._answer(hub.status, {"data": {"grid": grid, "nodesInfo": {"nodes": hub.nodes}}})
+                return self._answer(hub.status, {"data": {"grid": grid, "nodesInfo": {"nodes": hub.nodes}}})
 
             def do_DELETE(self) -> None:
                 session = self.path.rpartition("/")[2]
+                hub.authorization = self.headers["Authorization"]
                 known = session in hub.known
                 hub.deleted.append(session)
                 self._answer(200 if known else 404, {"value": None})
 
             def _answer(self, status: int, body: object) -> None:
+                self._send(status, json.dumps(body).encode())
+
+            def _send(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
+                self.wfile.write(body)
 
             def log_message(self, *_arguments: object) -> None: ...
 
@@ -107,6 +116,16 @@ def test_no_hub(grid: Grid, hub: Hub) -> None:
     assert not grid.end_session(SESSION)
 
 
+@pytest.mark.parametrize(
+    "answer", [b"", b"<html>Welcome</html>", b"[]", b"{}", b"5", b'{"value": null}', b'{"value": {}}', b"\xff\xfe"]
+)
+def test_page_instead_of_a_chrome(hub: Hub, grid: Grid, tmp_path: Path, answer: bytes) -> None:
+    """Where something before the hub answers a start with a page, it is trouble that may pass."""
+    hub.new_session = answer
+    with pytest.raises(GridFailed, match=r"^the Selenium Grid could not start a Chrome$"):
+        Chromes(tmp_path, grid=grid).open("profile", time.sleep)
+
+
 class TestKept:
     def test_ended(self, grid: Grid, hub: Hub, tmp_path: Path) -> None:
         """The id of a session is kept encrypted, for its owner alone, until the session has ended."""
@@ -136,8 +155,16 @@ class TestKept:
             hub.nodes = [{"uri": f"http://{node.address}", "sessions": [{"id": SESSION}]}]
             assert grid.end_kept(tmp_path)
             assert node.deleted == [SESSION]
+            assert node.authorization is None  # the password is the hub's
         finally:
             node.close()
+
+    def test_strange_node(self, grid: Grid, hub: Hub, tmp_path: Path) -> None:
+        """A node with an address that is none is no error."""
+        grid.keep(tmp_path, SESSION)
+        for uri in ("http://node:port", "node", "", "http://[::"):
+            hub.nodes = [{"uri": uri, "sessions": [{"id": SESSION}]}]
+            assert not grid.end_kept(tmp_path)
 
     def test_another_key(self, grid: Grid, tmp_path: Path) -> None:
         """An id that can't be read is forgotten."""
