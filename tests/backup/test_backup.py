@@ -37,6 +37,7 @@ from storage import Storage
 from telegram_app.claims import Claims
 from telegram_app.people import People
 from tests.classroom.store.contract import NOW, TEACHER, check_in, opened
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -154,7 +155,7 @@ class TestBackUp:
         """Each archive that is made while others write has whole transactions and whole files."""
         pairs = Schema("pairs", ("CREATE TABLE one (n INTEGER); CREATE TABLE two (n INTEGER);",), ("one", "two"))
         cipher = open_cipher(None, tmp_path / "secrets" / "encryption.key", may_create=False)
-        storage, over = Storage(data, cipher), threading.Event()
+        storage, begun, over = Storage(data, cipher), threading.Event(), threading.Event()
 
         def write() -> None:
             with closing(Database(data / "pairs.sqlite3", [pairs])) as database:
@@ -165,10 +166,12 @@ class TestBackUp:
                         database.write("INSERT INTO one VALUES (?)", number)
                         database.write("INSERT INTO two VALUES (?)", number)
                     storage.redeem(storage.create_invitation(1), number, f"student_{number}", "password")
+                    begun.set()  # its tables are there
 
         writer = threading.Thread(target=write)
         writer.start()
         try:
+            assert begun.wait(PATIENCE)
             for number in range(5):
                 back_up(data, tmp_path / f"{number}.zip", datetime.now(UTC))
         finally:
@@ -177,10 +180,9 @@ class TestBackUp:
         for number in range(5):
             new = tmp_path / f"new{number}"
             restore(tmp_path / f"{number}.zip", settings_of(new))
-            if (new / "pairs.sqlite3").exists():
-                with closing(sqlite3.connect(new / "pairs.sqlite3")) as database:
-                    one, two = (database.execute(f"SELECT n FROM {name}").fetchall() for name in ("one", "two"))
-                assert one == two
+            with closing(sqlite3.connect(new / "pairs.sqlite3")) as database:
+                one, two = (database.execute(f"SELECT n FROM {name}").fetchall() for name in ("one", "two"))
+            assert one == two
             students = Storage(new, cipher).students()
             codes = Storage(new, cipher).invitations()
             assert all(codes[each.invitation_code].used_by == each.telegram_id for each in students)
