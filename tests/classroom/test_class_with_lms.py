@@ -107,6 +107,7 @@ class TestWorkflow:
             assert record["names"] == {"S001": "Student 1", "S002": "Student 2", "S003": "Student 3"}
             assert [write["call"] for write in record["writes"]] == ["create"]
 
+    @pytest.mark.ordeal
     def test_correction(self, played: list[Student], lms_teacher: Teacher, lms: Lms) -> None:
         """A correction after the final report is written, or where the LMS can't change records, told by name."""
         for step in ("Mark by Hand", "Student 2: present", "Excused", "No Reason", "Student 3: absent", "Late"):
@@ -123,6 +124,7 @@ class TestWorkflow:
         (record,) = lms.records()
         assert record["students"] == {"S001": 1, "S002": 1, "S003": 0}
 
+    @pytest.mark.ordeal
     def test_confirmed_and_not_stored(
         self, lms_teacher: Teacher, telegram: Telegram, clock: RunningClock, lms: Lms
     ) -> None:
@@ -147,6 +149,7 @@ class TestWorkflow:
             assert lms.records()[0]["students"] == {"S001": 1, "S002": 0, "S003": 0}
 
     @pytest.mark.parametrize("kind", ["status", "success", "exception", "error"])
+    @pytest.mark.ordeal
     def test_false_success(
         self, lms_teacher: Teacher, telegram: Telegram, clock: RunningClock, lms: Lms, kind: str
     ) -> None:
@@ -165,6 +168,7 @@ class TestWorkflow:
         student.sees("The LMS has it.")
         assert lms.records()[0]["students"] == {"S001": 1, "S002": 0, "S003": 0}
 
+    @pytest.mark.ordeal
     def test_no_read_back(self, lms_teacher: Teacher, telegram: Telegram, clock: RunningClock, lms: Lms) -> None:
         """Where the LMS does not show its records, nothing more is said than that they were sent."""
         lms.tells("behaviour", read_back=False)

@@ -81,6 +81,7 @@ def test_both_tokens_wrong(tmp_path: Path, telegram: Telegram) -> None:
     assert class_bot(tmp_path, telegram, **strangers).runs().returncode == 78
 
 
+@pytest.mark.ordeal
 def test_second_poller(tmp_path: Path, telegram: Telegram) -> None:
     """/healthz reports a second program that polls with the same tokens; the bots recover when it ends."""
     first, second = (class_bot(tmp_path / name, telegram) for name in ("first", "second"))
@@ -110,6 +111,7 @@ def test_check(tmp_path: Path, telegram: Telegram) -> None:
 
 
 @pytest.mark.parametrize("photos", [None, [], ["s001.JPG"]])
+@pytest.mark.ordeal
 def test_check_of_the_id_photos(tmp_path: Path, telegram: Telegram, photos: list[str] | None) -> None:
     """`bot.py --check` warns if faces are compared and no student has an ID photo, or an empty one."""
     if photos is not None:

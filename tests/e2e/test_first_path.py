@@ -158,6 +158,7 @@ def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, port
     eventually("a new sign-in", lambda: len(portal.events("signed_in")) == 2)
 
 
+@pytest.mark.ordeal
 def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """A refused sign-in is not repeated; the student sees the portal's text and can enter a new password."""
     portal.has_student(USERNAME, PASSWORD)

@@ -22,6 +22,7 @@ def checked(bot: MarkerProcess, **settings: str) -> tuple[int, dict[str, tuple[s
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+@pytest.mark.ordeal
 def test_check_beside_the_running_bot(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """Beside a running bot the check passes, changes nothing, and shows no secret."""
     need_browser()

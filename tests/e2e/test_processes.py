@@ -256,6 +256,7 @@ def test_the_terminal_rehearses(portal: Portal, tmp_path: Path, start_terminal: 
     assert "File exists" in said
 
 
+@pytest.mark.ordeal
 def test_the_terminal_s_exit_codes(portal: Portal, tmp_path: Path, start_terminal: Callable[..., Terminal]) -> None:
     """2 without an account or with a wrong argument, 3: account refused, 4: portal can't be reached, 5: blocked."""
     nobody = start_terminal(folder="a", KBTU_USERNAME="", KBTU_PASSWORD="")

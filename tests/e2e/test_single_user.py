@@ -11,6 +11,7 @@ USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("portal", ["simulated"], indirect=True)]
 
 
+@pytest.mark.ordeal
 def test_monitoring_starts_by_itself(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """A corrected password is taken over and lessons are marked without a tap; a stop survives a restart."""
     portal.has_student(USERNAME, PASSWORD)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from core.encryption import Cipher
 from core.sqlite import Database
 from lessons.journal import SCHEMA, Lessons
@@ -14,6 +16,7 @@ from tests.faults.counts import times
 from tests.marker.running import KEY
 
 
+@pytest.mark.ordeal
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """After repeated `kill -9` at random moments on the same data no acknowledged change is missing."""
     chance = random.Random(11)

@@ -471,6 +471,7 @@ def test_a_removed_student_s_buttons_and_password_do_no_harm(
     assert not bot.services.registry.running(STUDENT)
 
 
+@pytest.mark.ordeal
 def test_200_students_are_paged(bot: RunningMarker, admin: Person, telegram: Telegram) -> None:
     """200 students with names as long as allowed come in ten pages, each with its students' lines and buttons."""
     for number in range(200):

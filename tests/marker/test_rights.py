@@ -394,6 +394,7 @@ SETTINGS = settings(
 )
 
 
+@pytest.mark.ordeal
 def test_rights() -> None:
     """Nobody changes or sees other people's data, whatever they type and tap; every handler was reached."""
     World.reached.clear()

@@ -29,6 +29,7 @@ def sign_in_again(portal: Portal, page: ChromePortal) -> View:
     return page.sign_in(USERNAME, PASSWORD).view
 
 
+@pytest.mark.ordeal
 def test_session_ends_around_the_click(portal: Portal, at_the_card: ChromePortal) -> None:
     """If the session ends before, with or after the click, no mark is confirmed; after a sign-in the card shows it."""
     portal.expires()

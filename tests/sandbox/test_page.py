@@ -371,6 +371,7 @@ def test_bot_that_refuses_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert httpx.get(f"{sandbox.url}/api/bot?since=x", timeout=PATIENCE).status_code == 400
 
 
+@pytest.mark.ordeal
 def test_bot_does_not_inherit_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token, a proxy and a portal in our environment are not passed on to the bot."""
     _programs()
@@ -384,6 +385,7 @@ def test_bot_does_not_inherit_settings(tmp_path: Path, monkeypatch: pytest.Monke
         assert given["ENV_FILE"] == ""
 
 
+@pytest.mark.ordeal
 def test_data_folder_is_kept(tmp_path: Path) -> None:
     """With --data the bot's files are kept, with the key outside its data folder."""
     _programs()

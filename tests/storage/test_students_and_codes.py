@@ -398,6 +398,7 @@ class TestCrash:
             assert agrees(reopened), at
             assert agrees(open_storage(folder)), at
 
+    @pytest.mark.ordeal
     def test_power_cut_and_damage(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
     ) -> None:
@@ -416,6 +417,7 @@ class TestCrash:
                 assert state(reopened) in (before, after), (at, name)
                 assert agrees(reopened), (at, name)
 
+    @pytest.mark.ordeal
     def test_full_disk(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
     ) -> None:

@@ -30,6 +30,7 @@ def motions(*words: str) -> list[Motion]:
 
 
 @pytest.mark.parametrize("asked", CHALLENGES, ids="-".join)
+@pytest.mark.ordeal
 def test_followed(asked: tuple[str, str]) -> None:
     """Each of the six challenges is accepted for a head that makes it, and not for one with other motions."""
     tracked = track(recorded(ADMIRAL, asked))
@@ -46,6 +47,7 @@ def test_followed(asked: tuple[str, str]) -> None:
     [Look(mirrored=True), Look(eyes=0.13), Look(eyes=0.3), Look(brightness=0.6, noise=4), Look(blur=1.0), Look(crf=34)],
     ids=["mirrored", "far", "near", "dark", "blurred", "compressed"],
 )
+@pytest.mark.ordeal
 def test_recorded_otherwise(look: Look) -> None:
     """A turning head is recognised in mirrored, distant, near, dark, blurred and compressed recordings."""
     assert check_challenge(recorded(ADMIRAL, ("up", "right"), look=look), motions("up", "right")).problem is None
@@ -56,6 +58,7 @@ def test_recorded_otherwise(look: Look) -> None:
     [flat, bent(0.4), bent(0.4, 90), bent(0.4, 45), bent(-0.3)],
     ids=["flat", "upright", "lying", "slant", "in"],
 )
+@pytest.mark.ordeal
 def test_photograph(surface: Surface) -> None:
     """A photograph that is turned as asked, flat or bent, is refused."""
     note = recorded(ADMIRAL, ("left", "up"), surface=surface, degrees=35)
@@ -85,6 +88,7 @@ def test_match() -> None:
     assert set(own.seconds or {}) == {"decode", "detect", "track", "depth", "encode"}
 
 
+@pytest.mark.ordeal
 def test_match_with_another_photograph() -> None:
     """Two photographs of a person match, those of two people do not, recorded and on the ID photo."""
     folder = more_faces()
@@ -183,6 +187,7 @@ def test_unusable_photos() -> None:
         examine(b"", motions("left", "up"), b"\x00" * 10)
 
 
+@pytest.mark.ordeal
 def test_one_face_shown_and_another_moved() -> None:
     """A photograph shown first, with another head making the motions, does not match."""
     face_alone = cv2.resize(portrait(ASTRONAUT)[30:260, 110:340], (384, 384))

@@ -63,6 +63,7 @@ async def test_check(engine: LocalEngine) -> None:
         await engine.examine(b"none", ASKED, b"short")
 
 
+@pytest.mark.ordeal
 async def test_killed_worker(engine: LocalEngine) -> None:
     """A worker killed at work fails one check; a worker killed while idle fails none permanently."""
     template = await engine.template(jpeg(portrait(ASTRONAUT)))

@@ -205,6 +205,7 @@ async def test_teacher_signs_in_again(scene: Scene, lesson: Class) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.ordeal
 async def test_any_faults_with_crashes(scene: Scene, lesson: Class, seed: int) -> None:
     """With random faults, kills and restarts the LMS finally has exactly our record, once."""
     chance = random.Random(seed)

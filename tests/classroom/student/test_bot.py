@@ -124,6 +124,7 @@ class TestTyped:
             ("S005", "Ｓ００５ {a} {b}"),
         ],
     )
+    @pytest.mark.ordeal
     def test_both(self, student_id: str, typed: str, code: str, telegram: Telegram) -> None:
         """ID and code are accepted in either order and with any separator; the ID may have any characters."""
         student = Student(telegram, 2001)
@@ -261,6 +262,7 @@ class TestStrangers:
         ],
         ids=["typed", "inline", "forwarded live", "venue", "computer", "anything"],
     )
+    @pytest.mark.ordeal
     def test_no_evidence(self, student: Student, teacher: Teacher, content: dict[str, Any], said: str) -> None:
         """A message that is no evidence is refused with a reason, and a real location still counts afterwards."""
         student.sends(**content)

@@ -184,6 +184,7 @@ class TestCorrection:
         assert not teacher.counts(REQUEST)
 
     @pytest.mark.parametrize("accepted", [None, True, False], ids=["asked", "marked", "left"])
+    @pytest.mark.ordeal
     def test_after_a_crash(
         self, lesson: str, teacher: Teacher, student: Student, run: Run, clock: RunningClock, accepted: bool | None
     ) -> None:

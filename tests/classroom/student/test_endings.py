@@ -261,6 +261,7 @@ class TestWithoutAFace:
         assert rows(run.folder / "classroom" / "classroom.sqlite3", "SELECT * FROM check_ins") == []
 
     @pytest.mark.parametrize("unbound", [False, True], ids=["at once", "after unbinding"])
+    @pytest.mark.ordeal
     def test_killed_while_unlinking(
         self, code: str, student: Student, run: Run, telegram: Telegram, unbound: bool
     ) -> None:

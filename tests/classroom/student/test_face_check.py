@@ -249,6 +249,7 @@ class TestRefused:
         ],
         ids=["forwarded", "via bot", "short", "long", "large", "video", "photo"],
     )
+    @pytest.mark.ordeal
     def test_each_its_own_answer(self, challenged: Recording, content: dict[str, Any], text: str, run: Run) -> None:
         """Each is refused with its own reason and costs no try; a right note counts afterwards."""
         video = challenged.sends(**content)
@@ -346,6 +347,7 @@ class TestTries:
             ("crashed", "This video can't be read. Record a new one"),
         ],
     )
+    @pytest.mark.ordeal
     def test_retry_then_pass(self, challenged: Recording, shows: str, text: str) -> None:
         """A failed try replaces the acknowledgement with its reason and a new challenge; the next try passes."""
         challenged.records(shows)
@@ -368,6 +370,7 @@ class TestTries:
             ("crashed", "The video can't be read.\nIs this student in class?"),
         ],
     )
+    @pytest.mark.ordeal
     def test_retry_then_teacher(
         self, challenged: Recording, run: Run, teacher: Teacher, code: str, shows: str, why: str
     ) -> None:
@@ -473,6 +476,7 @@ class TestTroubles:
         assert run.kept("SELECT status FROM marks") == [("excused",)]
         assert challenged.counts("Attendance marked") == 0
 
+    @pytest.mark.ordeal
     def test_deleted(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
         """/delete_me mentions the face, and deletes template, consent and key; a note in the queue is dropped."""
         challenged.records("30")

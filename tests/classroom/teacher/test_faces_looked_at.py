@@ -220,6 +220,7 @@ class TestAMatchThatDoesNotDecide:
             each.sees("Attendance marked")
 
 
+@pytest.mark.ordeal
 def test_sixty(tmp_path: Path, telegram: Telegram, monkeypatch: pytest.MonkeyPatch) -> None:
     """A board of 60 who wait, with the longest names, fits into a caption, and each group is confirmed."""
     groups = {"R": (CheckInStep.REVIEW, f"{faces.FACE}: {faces.Problem.DARK}"), "C": (CheckInStep.CONFIRM, faces.CLEAR)}

@@ -346,6 +346,7 @@ def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("seconds", [1, 300], ids=["in time", "too late"])
+@pytest.mark.ordeal
 def test_killed_before_the_board(
     run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock, telegram: Telegram, seconds: float
 ) -> None:

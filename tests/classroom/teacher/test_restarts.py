@@ -20,6 +20,7 @@ def marks(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
+@pytest.mark.ordeal
 def test_after_every_step(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
     """No choice, session, decision or question is lost, and nothing is sent or done twice."""
     run.starts()
