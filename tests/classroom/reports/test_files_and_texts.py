@@ -161,7 +161,7 @@ class TestMessages:
             "- F: without a face check (3 m)",
             "- G: not accepted",
             "- H: the face match is unclear",
-            "- I: clearly this student (3 m)",
+            "- I: not confirmed",
         ]
 
     def test_manual_marks_and_lms(self) -> None:

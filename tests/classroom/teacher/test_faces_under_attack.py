@@ -144,6 +144,7 @@ def test_taps_at_once(scene: Scene) -> None:
     eventually("all taps are answered", lambda: scene.telegram.unanswered_taps() == [])
 
 
+@pytest.mark.ordeal
 def test_forged_buttons(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """Odd numbers, another teacher's buttons, and a student's own taps decide nothing and break nothing."""
     student, _other = scene.unclear(2001, "S001"), scene.declines(2002, "S002")
