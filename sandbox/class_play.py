@@ -32,7 +32,6 @@ AGAIN = (
     "two faces in the video",
     "in view all the time",
     "too dark to see",
-    "covers your face",
     "video can't be read",
 )
 CHECKED = "Your video is checked"

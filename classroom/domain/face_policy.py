@@ -71,7 +71,6 @@ class Problem(StrEnum):
     TWO_FACES = "two faces"
     CUT = "cut"  # the face leaves the picture, or is replaced by another one
     DARK = "dark"
-    COVERED = "covered"  # a mask or a hand hides the face
     NOT_SEEN = "not seen"  # other motions than asked for, or in another order
     FLAT = "flat"  # may be a photograph or a screen; only the teacher reads this
     CRASHED = "crashed"  # two workers in a row ended while they read the video

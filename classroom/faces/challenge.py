@@ -33,7 +33,9 @@ _SLANT = 0.6  # of a nod's size: with a larger turn at the same time it is no cl
 _ALIKE, _SURELY_ALIKE = 0.7, 0.9  # correlation from which a parallax is trusted, and its absence
 _WORSE = 0.15  # of that correlation, by which a picture may be worse than the best one
 _DEPTH, _FLAT = 0.4, 0.25  # of the angle's sine: the least parallax of a head, the most of a sheet
+_SURELY_FLAT = 0.12  # the most of a sheet where the pictures agree less
 _SURELY_DEPTH = 0.5
+_SHEET, _CLEAR = 0.1, 0.97  # parallax and correlation of a motion that only a sheet makes: none of the note counts
 _MESH_DEPTH = 0.5  # the same by the mesh alone
 _LEAST = 10.0  # degrees: with less the parallax is too small to measure
 _COMPARED = (17.0, 13.0, 22.0)  # degrees, of the pictures of a motion that are compared with the rest position
@@ -81,8 +83,18 @@ def _decided(found: list[Move]) -> list[Move]:
     """Let movements that the pictures do not confirm count if those of another one of the note surely show a head."""
     proven = any(move.has_depth for move in found)
     surely = any(move.share >= _SURELY_DEPTH and move.alike >= _SURELY_ALIKE for move in found)
+    if any(move.motion in ASKED and move.alike >= _CLEAR and move.share < _SHEET for move in found):
+        return [replace(move, has_depth=False) for move in found]
     decided = {True: True, None: proven, False: surely}
-    return [replace(move, has_depth=move.alike > 0 and decided[move.has_depth]) for move in found]
+    return [
+        replace(move, has_depth=move.alike > 0 and decided[move.has_depth] and not _is_flat(move.share, move.alike))
+        for move in found
+    ]
+
+
+def _is_flat(share: float, alike: float) -> bool:
+    """Whether the pictures clearly show a sheet."""
+    return alike >= _CLEAR and share < _FLAT
 
 
 def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -> bool:
@@ -90,7 +102,7 @@ def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -
     start, end, axis, _sign = found
     turn, nod = np.abs(away[start : end + 1]).max(axis=0)
     if axis == 0:
-        return bool(turn >= _SIDEWAYS * nod)
+        return bool(turn >= _SIDEWAYS * nod) and end > start  # a turn is longer than one picture
     return bool(turn < _SLANT * nod) and seconds >= _BRIEF_NOD
 
 
@@ -138,7 +150,8 @@ def _measured(
         shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
         for at in _to_compare(part[turned >= _LEAST], turned[turned >= _LEAST]):
             sine = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
-            measured = reference.compare(seen[at].picture, seen[at].mesh.points)
+            sines = np.sin(np.radians(degrees[at] - degrees[before]))
+            measured = reference.compare(seen[at].picture, seen[at].mesh.points, sines)
             shares.append((sign * (measured.right, measured.up)[axis] / sine, measured.alike))
             if len(shares) == 2 and all(share >= _DEPTH and alike >= _ALIKE for share, alike in shares):
                 break
@@ -165,7 +178,9 @@ def _measured(
 def _has_depth(share: float, alike: float) -> bool | None:
     if alike >= _ALIKE and share >= _DEPTH:
         return True
-    return False if alike == 0 or (alike >= _SURELY_ALIKE and share < _FLAT) else None
+    if alike == 0 or _is_flat(share, alike):
+        return False
+    return False if alike >= _SURELY_ALIKE and share < _SURELY_FLAT else None
 
 
 def _at_rest(away: Numbers, start: int, end: int) -> list[int]:

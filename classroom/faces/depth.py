@@ -1,8 +1,9 @@
 """Measures in two pictures of a face how far its points moved by their depth: a head has depth, a sheet of paper none.
 
 When a head turns, its nose moves against the cheeks. The points of a sheet, however it is held and bent, move by a
-polynomial of the second degree. The movement is described by such a polynomial and a part in proportion to the depth of
-the model face, the *parallax*: the sine of the angle by which something with the depth of a face was turned.
+polynomial of the second degree, and where it is folded by a function of the distance from the fold. The movement is
+described by these and a part in proportion to the depth of the model face, the *parallax*: the sine of the angle by
+which something with the depth of a face was turned.
 
 Both are first fitted to the points of the mesh. But the mesh was trained on heads, and often sees a turned head in a
 tilted photograph. So they are then fitted to the pictures themselves: those of a head confirm the parallax, those of a
@@ -31,6 +32,8 @@ _ROUNDS = 10
 _TUKEY = 3.0
 _SPARSE = slice(None, None, 3)  # of the mesh's points, for the depth in between
 _HELD = 100.0  # weight of the mesh's points against the pictures'
+_ASSUMED, _SURE = 0.3, 250.0  # parallax where the pictures say nothing: neither a head's nor a sheet's; and its weight
+_ROUND, _BELOW = 0.02, 0.4  # of a fold's ridge: how round it is; where the horizontal one lies
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,14 @@ class Reference:
         right, down = (self._solve @ (_own(points)[FIRM]))[-1]
         return float(right), float(-down)
 
-    def compare(self, picture: Picture, points: Points) -> Parallax:
-        """Return the parallax by the pictures; the fit begins with the mesh's."""
+    def compare(self, picture: Picture, points: Points, sines: Numbers) -> Parallax:
+        """Return the parallax by the pictures, given the sines of yaw and pitch; the fit begins with the mesh's."""
         moved = _own(points)[FIRM]
-        found, alike = self._fit(_prepared(picture, points), self._solve @ moved, moved)
+        expected = sines * np.array([1.0, -1.0])
+        found, alike = self._fit(_prepared(picture, points), self._solve @ moved, moved, expected)
         return Parallax(float(found[-1, 0]), float(-found[-1, 1]), alike)
 
-    def _fit(self, images: list[Gray], start: Numbers, moved: Numbers) -> tuple[Numbers, float]:
+    def _fit(self, images: list[Gray], start: Numbers, moved: Numbers, expected: Numbers) -> tuple[Numbers, float]:
         """Improve a fit by Gauss-Newton steps, from the blurred picture to the sharp one."""
         terms, held = self._grid_terms, self._terms
         used, found = terms.shape[1], start.copy()
@@ -87,7 +91,9 @@ class Reference:
                 # The mesh's points hold the sheet's part where the pictures say nothing; never the part by depth.
                 loose = held.T @ held * _HELD * spread**2
                 toward = held.T @ (moved - held @ found) * _HELD * spread**2
-                loose[-1], loose[:, -1], toward[-1] = 0, 0, 0
+                loose[-1], loose[:, -1] = 0, 0
+                loose[-1, -1] = _SURE * spread**2
+                toward[-1] = _SURE * spread**2 * (_ASSUMED * expected - found[-1])
                 for part in (0, 1):
                     where = slice(part * used, (part + 1) * used)
                     normal[where, where] += loose + 1e-6 * np.eye(used)
@@ -111,7 +117,8 @@ def _own(points: Points) -> Numbers:
 def _terms(own: Numbers) -> Numbers:
     """Return the terms of a sheet's motion."""
     u, v = own[:, 0], own[:, 1]
-    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1)
+    folds = np.sqrt(u * u + _ROUND), np.sqrt((v - _BELOW) ** 2 + _ROUND)  # along the nose, and across it
+    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, *folds], axis=1)
 
 
 def _prepared(picture: Picture, points: Points) -> list[Gray]:

@@ -99,7 +99,6 @@ def problem_text(_: Texts, examined: Examined, asked: Sequence[str]) -> str:
         Problem.TWO_FACES: _("There are two faces in the video. Make sure that yours is the only one."),
         Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
         Problem.DARK: _("It is too dark to see your face. Turn to a window or a lamp."),
-        Problem.COVERED: _("Something covers your face. Take off a mask, and keep your hand away."),
     }
     return texts[examined.problem] if examined.problem in texts else _not_seen_text(_, examined.seen, asked)
 

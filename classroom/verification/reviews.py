@@ -218,7 +218,6 @@ def review_text(_: Texts, check_in: CheckIn) -> str:
         Problem.TWO_FACES: _("Two faces in the video."),
         Problem.CUT: _("The face left the picture."),
         Problem.DARK: _("The video is too dark."),
-        Problem.COVERED: _("Something covers the face."),
         Problem.NOT_SEEN: _("The motions were not seen."),
         Problem.FLAT: _("It may be a photograph."),
     }

@@ -340,7 +340,6 @@ class TestTries:
             ("two faces", "two faces in the video"),
             ("cut", "not in view all the time"),
             ("dark", "too dark to see your face"),
-            ("covered", "Something covers your face"),
             ("not seen", "I did not see the motions"),
             ("not seen:left", "I saw the turn, but not the"),
             ("flat", "I did not see the motions"),
