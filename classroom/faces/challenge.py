@@ -21,7 +21,7 @@ from classroom.faces.tracking import Seen, Tracked
 
 Numbers = npt.NDArray[np.float64]
 
-TURNED = 14.0  # degrees from the rest position: a turn
+TURNED = 12.5  # degrees from the rest position: a turn
 NODDED = 12.0  # looking up or down
 _LEFT_REST = 0.45  # of those angles: the head has left the rest position
 _BRIEF_NOD = 0.3  # seconds: shorter nods belong to speech
@@ -29,6 +29,7 @@ _FRONTAL = 12.0  # degrees from the camera: the rest position is rarely further 
 _STILL = 12.0  # degrees a second, above which a picture says little about the rest position
 _BEGINNING, _ENDS = 0.6, 2.0  # seconds at the beginning and the end, and how much more they say about it
 _SIDEWAYS = 0.7  # of a turn's size by that of a nod at the same time: with less it is no turn
+_LARGE, _SMALL_SIDEWAYS = 1.25, 1.6  # a smaller turn has to be clearer
 _SLANT = 0.6  # of a nod's size: with a larger turn at the same time it is no clear nod
 _ALIKE, _SURELY_ALIKE = 0.7, 0.9  # correlation from which a parallax is trusted, and its absence
 _WORSE = 0.15  # of that correlation, by which a picture may be worse than the best one
@@ -102,7 +103,8 @@ def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -
     start, end, axis, _sign = found
     turn, nod = np.abs(away[start : end + 1]).max(axis=0)
     if axis == 0:
-        return bool(turn >= _SIDEWAYS * nod) and end > start  # a turn is longer than one picture
+        least = _SIDEWAYS if turn >= _LARGE else _SMALL_SIDEWAYS
+        return bool(turn >= least * nod) and end > start  # a turn is longer than one picture
     return bool(turn < _SLANT * nod) and seconds >= _BRIEF_NOD
 
 
