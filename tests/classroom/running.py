@@ -244,10 +244,10 @@ def _newest_labels(messages: list[Message]) -> list[str]:
 
 
 def _is_board_of(message: Message, batches: tuple[str, ...]) -> bool:
-    """Say whether a message is the board of a session with just these batches."""
+    """Say whether a message is the board of a session with just these batches; with none of any session."""
     heading, _newline, rest = (message["text"] or "").partition("\nCode: ")
     named = heading.rpartition("\n")[2].rpartition(": ")[2].split(", ")
-    return bool(rest) and sorted(named) == sorted(batches)
+    return bool(rest) and (not batches or sorted(named) == sorted(batches))
 
 
 class Teacher(Person):
