@@ -46,7 +46,7 @@ class Faced(Recording):
         self.student_id = f"S{at + 1:03}"
         self.expects = {1: NO_FIT, 2: NO_PHOTO}.get(at, MARKED)
         if self.expects != NO_PHOTO:
-            shown = portrait(ADMIRAL if self.expects == NO_FIT else ASTRONAUT)
+            shown = portrait(ASTRONAUT if self.expects == NO_FIT else ADMIRAL)
             (photos / f"{self.student_id}.jpg").write_bytes(jpeg(shown))
 
     def answers(self) -> None:
@@ -55,7 +55,7 @@ class Faced(Recording):
         words = {"to your left": "left", "to your right": "right", "look up": "up"}
         motions = tuple(words[word] for word in sorted((word for word in words if word in text), key=text.index))
         own = self.student_id.encode()
-        content = recorded(ASTRONAUT, motions) + struct.pack(">I4s", 8 + len(own), b"free") + own
+        content = recorded(ADMIRAL, motions) + struct.pack(">I4s", 8 + len(own), b"free") + own
         self.sends(video_note={"base64": base64.b64encode(content).decode("ascii"), "duration": 5})
 
 

@@ -89,9 +89,11 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
         page.settle()
 
     def look_at_trouble(scene: str, **behaviour: bool) -> None:
+        lesson = Lesson("Biology <2>", "Ivanov I. I.", "Л27 (15:00 - 16:00)")
+        until(lambda: page.read().card(lesson) is not None)  # a slow machine draws it later
         portal.behaves(**behaviour)
         with suppress(SessionLost):
-            page.mark(Lesson("Biology <2>", "Ivanov I. I.", "Л27 (15:00 - 16:00)"))
+            page.mark(lesson)
         look(scene)
         portal.behaves(**dict.fromkeys(behaviour, False))
         page.load(portal.address)
