@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import base64
 import random
+import re
 import ssl
 import sys
 import time
@@ -171,7 +172,7 @@ class ClassPlay:
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})
         said = [each["text"] or "" for each in answer.raise_for_status().json()["messages"]]
         text = next(each for each in reversed(said) if CHALLENGE in each)
-        return tuple(MOTIONS[words] for words in sorted((words for words in MOTIONS if words in text), key=text.index))
+        return tuple(MOTIONS[words] for words in re.findall("|".join(MOTIONS), text))
 
     async def _taps(self, http: httpx.AsyncClient, person: int, label: str) -> None:
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})

@@ -1,6 +1,7 @@
 """Face checks composed from the settings: the local engine with a folder of photos, and AWS."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def asked(student: Recording) -> tuple[str, ...]:
     """Return the motions of the challenge on the screen in order."""
     text = student.sees("Record a round video")["text"]
     words = {"to your left": "left", "to your right": "right", "look up": "up"}
-    return tuple(words[word] for word in sorted((word for word in words if word in text), key=text.index))
+    return tuple(words[word] for word in re.findall("|".join(words), text))
 
 
 def sent(content: bytes) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 import sqlite3
 import struct
 import time
@@ -53,7 +54,7 @@ class Faced(Recording):
         """Send a note with the requested motions; every recording is different."""
         text = self.sees("Record a round video")["text"]
         words = {"to your left": "left", "to your right": "right", "look up": "up"}
-        motions = tuple(words[word] for word in sorted((word for word in words if word in text), key=text.index))
+        motions = tuple(words[word] for word in re.findall("|".join(words), text))
         own = self.student_id.encode()
         content = recorded(ADMIRAL, motions) + struct.pack(">I4s", 8 + len(own), b"free") + own
         self.sends(video_note={"base64": base64.b64encode(content).decode("ascii"), "duration": 5})

@@ -90,7 +90,7 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
 
     def look_at_trouble(scene: str, **behaviour: bool) -> None:
         lesson = Lesson("Biology <2>", "Ivanov I. I.", "Л27 (15:00 - 16:00)")
-        until(lambda: page.read().card(lesson) is not None)  # a slow machine draws it later
+        until(lambda: page.settle().card(lesson) is not None)  # a slow machine draws it later
         portal.behaves(**behaviour)
         with suppress(SessionLost):
             page.mark(lesson)
