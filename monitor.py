@@ -274,7 +274,9 @@ class AttendanceMonitor:
             if self._marking.needs_load:
                 reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
             left = reload_at - self._clock.monotonic()
-            self._status.become(MonitorState.WATCHING, next_in=max(left, 0.0))
+            # what the student reads is when the check will really be: many students may wait for a turn
+            next_in = max(left, 0.0) + self._access.limits.behind()
+            self._status.become(MonitorState.WATCHING, next_in=next_in)
             if left <= 0:
                 return True
             changed = self._wait_for_change(client, left)

@@ -86,6 +86,11 @@ class PortalLimits:
         if turn > now:
             pause(turn - now)
 
+    def behind(self) -> float:
+        """Return the seconds until a load that is asked for now would begin."""
+        with self._lock:
+            return max(0.0, self._next_load - self._clock.monotonic())
+
     @contextmanager
     def sign_in(self, pause: Pause) -> Iterator[None]:
         """Hold one of the sign-in places, and wait for a load too: the portal answers a sign-in with a reload."""

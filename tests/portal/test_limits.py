@@ -54,6 +54,16 @@ class TestLoads:
             loads.append(clock.passed)
         assert all(b - a >= 1 / rate - 1e-5 for a, b in pairwise(loads))
 
+    def test_behind(self, clock: FakeClock) -> None:
+        """How far the loads are behind is how long a load that is asked for now would wait."""
+        limits = PortalLimits(loads_per_second=10, clock=clock)
+        assert limits.behind() == 0
+        for _ in range(5):
+            limits.wait_for_load(lambda _seconds: None)
+        assert limits.behind() == pytest.approx(0.5)
+        clock.advance(2)
+        assert limits.behind() == 0
+
     def test_interrupted_wait(self, clock: FakeClock) -> None:
         """A wait can be interrupted, and the callers behind do not wait longer because of it."""
         limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
