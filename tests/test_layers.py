@@ -47,6 +47,7 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
         ("sandbox/portal/server.py", "from portal.views import decide"),
     ],
 )
+@pytest.mark.ordeal
 def test_forbidden_import(project: Path, module: str, line: str) -> None:
     """An import against the layers, or between product and sandbox, fails the check."""
     path = project / module

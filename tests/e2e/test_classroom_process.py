@@ -55,6 +55,7 @@ def test_alone(tmp_path: Path, telegram: Telegram) -> None:
     assert oct((tmp_path / "data").stat().st_mode & 0o777) == "0o700"
 
 
+@pytest.mark.ordeal
 def test_one_wrong_token(tmp_path: Path, telegram: Telegram) -> None:
     """An unknown token ends only that bot; log and /healthz name the setting without its value."""
     stranger = "3333333333:AAEhBOweik6ad6PsWZRcXjYZ0123456789x"

@@ -58,6 +58,7 @@ def run_bot(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]"
         ),
     ],
 )
+@pytest.mark.ordeal
 def test_wrong_settings_end_the_start(tmp_path: Path, settings: dict[str, str], said: str) -> None:
     """Wrong settings: exit code 78, and a line for each with its value and what is expected; no secret."""
     done = run_bot(tmp_path, **settings)
@@ -89,6 +90,7 @@ def test_one_process_for_one_data_folder(bot: MarkerProcess, admin: Person, tele
     admin.sees("0 students")
 
 
+@pytest.mark.ordeal
 def test_a_lost_key_is_not_replaced(bot: MarkerProcess, telegram: Telegram) -> None:
     """With students but without their key the bot refuses to start (78) and leaves the data unchanged."""
     bot.seed(2001, USERNAME, PASSWORD)

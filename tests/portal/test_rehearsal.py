@@ -67,6 +67,7 @@ def rehearse(browser: Browser, portal: Portal, path: Path, steps: list[Callable[
     return records()
 
 
+@pytest.mark.ordeal
 def test_nothing_is_pressed_and_nobody_named(portal: Portal, browser: Browser, tmp_path: Path) -> None:
     """Views, cards and requests are recorded; no lesson is clicked, and nothing of a person is in the trace."""
     names = ("Алгебра және геометрия", "Linear Algebra", "Иванов И. И.", "Ivanov I. I.")

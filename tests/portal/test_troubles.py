@@ -87,6 +87,7 @@ def test_failing_round_trip_ends_the_page(portal: Portal, at_the_card: ChromePor
     assert portal.marks() == []
 
 
+@pytest.mark.ordeal
 def test_lost_connection(portal: Portal, at_the_card: ChromePortal) -> None:
     """A click without a connection is not confirmed: a load drops it, else it is sent once on reconnection."""
     portal.behaves(connection_lost=True)

@@ -360,6 +360,7 @@ def test_bot_messages_cannot_script_the_page(driver: webdriver.Chrome, sandbox: 
     )
 
 
+@pytest.mark.ordeal
 def test_bot_that_refuses_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Terminal and page show the error line of bot.py and its exit code."""
     monkeypatch.setenv("CHROME_BIN", "/no/such/chrome")

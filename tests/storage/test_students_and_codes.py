@@ -381,6 +381,7 @@ def change(request: pytest.FixtureRequest) -> Callable[[Storage], object]:
 class TestCrash:
     """A power cut or a full disk at each step of each change."""
 
+    @pytest.mark.ordeal
     def test_power_cut(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
     ) -> None:

@@ -415,6 +415,7 @@ class TestOwn:
         student.says("/me")
         student.sees("This account has no student ID yet")
 
+    @pytest.mark.ordeal
     def test_no_byte_is_left(self, code: str, teacher: Teacher, telegram: Telegram, run: Run) -> None:
         """After deletion no byte of the data folder has the account, nor the ID outside of lists and reports."""
         account, wrong = 777_000_777_123, "000000" if code != "000000" else "111111"

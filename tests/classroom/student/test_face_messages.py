@@ -153,6 +153,7 @@ async def reporting(tmp_path: Path) -> AsyncIterator[Reporting]:
     ],
     ids=["match", "grey", "retry", "failed", "no photo", "no consent"],
 )
+@pytest.mark.ordeal
 async def test_all_of_it_once(
     reporting: Reporting, outcome: FaceVerdict | Unusable, expected: list[str], fails: str, tmp_path: Path
 ) -> None:

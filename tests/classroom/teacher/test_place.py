@@ -97,6 +97,7 @@ class TestImprecise:
         asked.taps("Accept A. Student")
         student.sees("Attendance marked")
 
+    @pytest.mark.ordeal
     def test_nowhere_anyway(self, asked: Teacher, telegram: Telegram, run: Run) -> None:
         """A phone without any fix can open a session, also after a restart; every student waits for the teacher."""
         for _twice in range(2):

@@ -108,6 +108,7 @@ def _raise(*_arguments: object) -> None:
 
 @settings(max_examples=25)
 @given(st.lists(st.lists(step, min_size=1, max_size=4), max_size=8))
+@pytest.mark.ordeal
 def test_every_place_is_given_back(rounds: list[list[tuple[str, int, bool]]]) -> None:
     """After any steps, several at a time, exactly the running monitors hold places, and never more than there are."""
 
