@@ -14,7 +14,7 @@ from tests.classroom.face_fakes import Recording
 from tests.classroom.face_fakes import jpeg as one_colour
 from tests.classroom.running import STUDENT_TOKEN, RunningClock, Teacher, classroom, rosters
 from tests.e2e.people import Telegram, eventually
-from tests.media.notes import ASTRONAUT, flat, jpeg, portrait, recorded
+from tests.media.notes import ADMIRAL, flat, jpeg, portrait, recorded
 from tests.servers import in_thread
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ def test_local(tmp_path: Path, telegram: Telegram) -> None:
     """With real adapters a turned photograph is refused, and the person on the ID photo is marked."""
     rosters(tmp_path, {"CS-1": [("S001", "A. Student"), ("S002", "B. Student")]})
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "S001.jpg").write_bytes(jpeg(portrait(ASTRONAUT)))
+    (tmp_path / "photos" / "S001.jpg").write_bytes(jpeg(portrait(ADMIRAL)))
     (tmp_path / "photos" / "S002.jpg").write_bytes(one_colour("green"))
     with in_thread(classroom(tmp_path, telegram.url, RunningClock(), face_engine="local", otp_expiry_seconds=900)):
         teacher = Teacher(telegram, 7001, "+77010000001")
@@ -46,9 +46,9 @@ def test_local(tmp_path: Path, telegram: Telegram) -> None:
         student.comes(code)
         student.agrees()
         first = student.sees("Record a round video")["message_id"]
-        student.sends(video_note=sent(recorded(ASTRONAUT, asked(student), flat)))
+        student.sends(video_note=sent(recorded(ADMIRAL, asked(student), flat)))
         eventually("the next challenge", lambda: student.sees("Record a round video")["message_id"] != first)
-        student.sends(video_note=sent(recorded(ASTRONAUT, asked(student))))
+        student.sends(video_note=sent(recorded(ADMIRAL, asked(student))))
         student.sees("Attendance marked")
         faceless = Recording(telegram, 2002)
         faceless.comes(code, "S002")

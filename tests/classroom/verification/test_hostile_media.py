@@ -11,7 +11,7 @@ from tests.classroom.running import RunningClock, Teacher, classroom, rosters
 from tests.classroom.test_face_composition import asked, sent
 from tests.e2e.people import Telegram, eventually, labels
 from tests.media.hostile import growing_note
-from tests.media.notes import ASTRONAUT, jpeg, portrait, recorded
+from tests.media.notes import ADMIRAL, jpeg, portrait, recorded
 from tests.servers import in_thread
 
 pytestmark = [pytest.mark.integration, pytest.mark.ordeal]
@@ -31,7 +31,7 @@ def huge_png() -> bytes:
 def test_hostile_media(tmp_path: Path, telegram: Telegram) -> None:
     """Each hostile input ends with the teacher or another try; Confirm All has only the honest student."""
     notes = [growing_note(240, 4096), growing_note(240, 4096, is_raw=True), LIST, DESCRIPTION]
-    photos = {"S001": jpeg(portrait(ASTRONAUT)), "S006": huge_png(), "S007": HEIC, "S008": b"", "S009": LIST}
+    photos = {"S001": jpeg(portrait(ADMIRAL)), "S006": huge_png(), "S007": HEIC, "S008": b"", "S009": LIST}
     photos |= {f"S00{2 + at}": photos["S001"] for at in range(len(notes))}
     rosters(tmp_path, {"CS-1": [(each, f"Student {each}") for each in sorted(photos)]})
     (tmp_path / "photos").mkdir()
@@ -55,7 +55,7 @@ def test_hostile_media(tmp_path: Path, telegram: Telegram) -> None:
             eventually("another challenge", lambda: student.sees("Record a round video")["message_id"] != before)  # noqa: B023
             student.sends(video_note=sent(content + bytes([at, 1])))
         honest = people["S001"]
-        own = recorded(ASTRONAUT, asked(honest))
+        own = recorded(ADMIRAL, asked(honest))
         honest.sends(video_note=sent(own))
         honest.sees("Your video is checked. Your teacher confirms it")
         for student_id in ("S006", "S007", "S008", "S009"):
