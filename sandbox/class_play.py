@@ -41,6 +41,11 @@ REFUSED = ("don't match", "Too many wrong codes", "was not finished", "This code
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up", "look down": "down"}
 
 
+def motions_in(challenge: str) -> tuple[str, ...]:
+    """Return the motions that a challenge's English text asks for, in order; one may be asked for twice."""
+    return tuple(MOTIONS[words] for words in re.findall("|".join(MOTIONS), challenge))
+
+
 @dataclass
 class StudentResult:
     """When each step of one student's check-in happened, in monotonic seconds; 0 if it did not."""
@@ -171,8 +176,7 @@ class ClassPlay:
         """Return the motions of the challenge in their order."""
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})
         said = [each["text"] or "" for each in answer.raise_for_status().json()["messages"]]
-        text = next(each for each in reversed(said) if CHALLENGE in each)
-        return tuple(MOTIONS[words] for words in re.findall("|".join(MOTIONS), text))
+        return motions_in(next(each for each in reversed(said) if CHALLENGE in each))
 
     async def _taps(self, http: httpx.AsyncClient, person: int, label: str) -> None:
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})

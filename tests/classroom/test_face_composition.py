@@ -1,7 +1,6 @@
 """Face checks composed from the settings: the local engine with a folder of photos, and AWS."""
 
 import base64
-import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from pydantic import SecretStr
 from classroom.face_composition import engine_of, photos_of
 from core.clock import SystemClock
 from core.settings import Settings
+from sandbox.class_play import motions_in
 from tests.classroom.face_fakes import Recording
 from tests.classroom.face_fakes import jpeg as one_colour
 from tests.classroom.running import STUDENT_TOKEN, RunningClock, Teacher, classroom, rosters
@@ -22,9 +22,7 @@ pytestmark = pytest.mark.integration
 
 def asked(student: Recording) -> tuple[str, ...]:
     """Return the motions of the challenge on the screen in order."""
-    text = student.sees("Record a round video")["text"]
-    words = {"to your left": "left", "to your right": "right", "look up": "up"}
-    return tuple(words[word] for word in re.findall("|".join(words), text))
+    return motions_in(student.sees("Record a round video")["text"])
 
 
 def sent(content: bytes) -> dict[str, object]:

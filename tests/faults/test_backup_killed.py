@@ -9,20 +9,12 @@ import pytest
 from backup.restore import RESTORING
 from tests import children
 from tests.bot_process import COMMAND, ClassProcess
-from tests.classroom.running import Student, Teacher, its_telegram, rosters
+from tests.classroom.running import Student, Teacher, rosters
 from tests.e2e.people import Telegram, eventually
 
 pytestmark = pytest.mark.ordeal
 
 NUMBER = 777_000_777_123
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Telegram with both bots registered."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
 
 
 @pytest.fixture

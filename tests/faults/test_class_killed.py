@@ -4,7 +4,6 @@ import asyncio
 import csv
 import random
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from classroom.domain.sessions import Sheet
 from classroom.store.sqlite import SqliteStore
 from core.encryption import open_cipher
 from tests.bot_process import ClassProcess
-from tests.classroom.running import Lms, Student, Teacher, an_lms, its_telegram, rosters
+from tests.classroom.running import Lms, Student, Teacher, an_lms, rosters
 from tests.e2e.people import Telegram, eventually, labels
 from tests.faults.counts import FULL
 
@@ -23,14 +22,6 @@ LONGEST_LIFE = 4.0  # seconds from a start to the kill; the first answers come a
 SLOW_MS = 700  # the LMS's time for a write, so that some kills happen during one
 PATIENT = 2.0  # seconds after which a person repeats an unanswered step
 MINUTES = 5
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Telegram with both bots registered."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
 
 
 class Persistent(Student):

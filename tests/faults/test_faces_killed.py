@@ -2,7 +2,6 @@
 
 import base64
 import random
-import re
 import sqlite3
 import struct
 import time
@@ -13,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from classroom.domain.face_policy import decides
+from sandbox.class_play import motions_in
 from tests.bot_process import ClassProcess
 from tests.classroom.face_fakes import Recording
-from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, its_telegram, rosters
+from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, rosters
 from tests.classroom.running import STUDENTS as STUDENTS_BOT
 from tests.e2e.people import Telegram, eventually
 from tests.faults.counts import FULL, measured
@@ -31,14 +31,6 @@ MARKED = "Attendance marked" if DECIDES else "Your video is checked."
 NO_FIT, NO_PHOTO = "could not match your face", "There is no ID photo of you"
 
 
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Telegram with both bots registered."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
-
-
 class Faced(Recording):
     """A student with their own ID photo, another person's, or none; ``expects`` is the expected answer."""
 
@@ -52,9 +44,7 @@ class Faced(Recording):
 
     def answers(self) -> None:
         """Send a note with the requested motions; every recording is different."""
-        text = self.sees("Record a round video")["text"]
-        words = {"to your left": "left", "to your right": "right", "look up": "up"}
-        motions = tuple(words[word] for word in re.findall("|".join(words), text))
+        motions = motions_in(self.sees("Record a round video")["text"])
         own = self.student_id.encode()
         content = recorded(ADMIRAL, motions) + struct.pack(">I4s", 8 + len(own), b"free") + own
         self.sends(video_note={"base64": base64.b64encode(content).decode("ascii"), "duration": 5})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.bot_process import ClassProcess
-from tests.classroom.running import EMAIL, PASSWORD, STUDENTS, TEACHERS, Student, Teacher, an_lms, its_telegram, rosters
+from tests.classroom.running import EMAIL, PASSWORD, STUDENTS, TEACHERS, Student, Teacher, an_lms, rosters
 from tests.e2e.people import Telegram, eventually, labels
 from tests.faults.counts import measured
 
@@ -20,14 +20,6 @@ pytestmark = pytest.mark.ordeal
 MANY = 72  # students
 FLOOD = 600  # messages
 STOPS_WITHIN = 10.0  # seconds
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Telegram with both bots registered."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
 
 
 @pytest.fixture
