@@ -400,12 +400,29 @@ class TestAddresses:
     @pytest.mark.parametrize("name", ["TELEGRAM_API_URL", "PORTAL_URL"])
     @pytest.mark.parametrize(
         "address",
-        ["http://api.telegram.org", "http://telegram:8081", "http://localhost.evil.com", "http://localhost@evil.com"],
+        ["http://api.telegram.org", "http://telegram:8081", "http://localhost.evil.com"],
     )
     def test_plain_http_elsewhere(self, environment: pytest.MonkeyPatch, name: str, address: str) -> None:
         """Plain http to other hosts is an error: tokens and passwords are sent to these addresses."""
         environment.setenv(name, address)
         assert refusal() == f"{name}: got '{address}', wants an https address"
+
+    @pytest.mark.parametrize("name", ["TELEGRAM_API_URL", "PORTAL_URL", "BASE_URL", "AWS_ENDPOINT_URL"])
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://me:hunter2@lms.example",
+            "https://hunter2@lms.example/x",
+            "https://me:hunter2#@x",
+            "http://localhost@evil.com",
+        ],
+    )
+    def test_password_in_an_address(self, environment: pytest.MonkeyPatch, name: str, address: str) -> None:
+        """These addresses stand in logs: a name or a password in one is refused, and is not shown."""
+        environment.setenv(name, address)
+        told = next(line for line in refusal().splitlines() if line.startswith(name))
+        assert "with a name or a password, not shown here" in told
+        assert "hunter2" not in told
 
     def test_allowed_hosts(self, environment: pytest.MonkeyPatch) -> None:
         """Plain http is allowed to hosts in ALLOW_HTTP_HOSTS, and to no others."""
