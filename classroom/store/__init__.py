@@ -219,16 +219,17 @@ class Store(Records, Protocol):
 
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]: ...  # whose rosters have the ID
 
-    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """Put a mark into every sheet that has the student, and increment the versions of those; False: no change.
+    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool: ...  # False: no change
+
+    async def mark_all(self, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+        """Put marks into every sheet that has their students, one new version of each; return the IDs of changed ones.
 
         Each sheet is changed atomically; a call that was interrupted between two of them has to be repeated. Without
         ``overwrite`` an existing mark stays: a second check-in, or one after the teacher marked by hand, changes
-        nothing. Raises NoSuchSession: no roster of the session has the student.
+        nothing. Raises NoSuchSession, and changes nothing: no roster of the session has one of the students.
         """
 
-    async def unacked(self) -> list[Sheet]:
-        """Return the sheets whose newest version the LMS has not confirmed, except refused ones."""
+    async def unacked(self) -> list[Sheet]: ...  # whose newest version the LMS has not confirmed, except refused ones
 
     async def acked(self, session_id: str, batch: str, version: int) -> None:
         """Record that the LMS has this version (never backwards) and so the record itself."""
