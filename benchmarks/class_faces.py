@@ -29,7 +29,8 @@ from benchmarks.faces import FROZEN, frozen
 from benchmarks.lms_faults import our_record
 from benchmarks.measure import Cost, machine, server, spread
 from classroom.domain.face_policy import wording
-from classroom.domain.sessions import Binding, Consent, Template
+from classroom.domain.face_records import Consent, Template
+from classroom.domain.sessions import Binding
 from classroom.faces import examining
 from classroom.faces.local import LocalEngine
 from classroom.faces.person_keys import PersonKeys

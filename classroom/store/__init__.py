@@ -11,19 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from classroom.domain.code_attempts import WrongTry
-from classroom.domain.sessions import (
-    Binding,
-    CheckIn,
-    CheckInStep,
-    Consent,
-    Mark,
-    Place,
-    Session,
-    Sheet,
-    Teacher,
-    Template,
-    folded,
-)
+from classroom.domain.face_records import Consent, Template
+from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Mark, Place, Session, Sheet, Teacher, folded
 from classroom.store.records import (
     Attempt,
     Records,
@@ -57,7 +46,7 @@ class StoreRefused(StoreError):
 
 
 class SessionExists(StoreError):
-    """``batch`` already has a session of this subject on this date (permanent); ``session`` is its ID."""
+    """``batch`` has this lesson of this subject on this date already (permanent); ``session`` is its session's ID."""
 
     def __init__(self, session: str, batch: str) -> None:
         super().__init__(f"session {session} has batch {batch} on that date")
@@ -149,8 +138,13 @@ class Store(Records, Protocol):
 
     # sessions and their codes
 
-    async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
-        """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists."""
+    async def create_session(
+        self, session: Session, sheets: Sequence[Sheet], code: str | None, valid_until: datetime
+    ) -> bool:
+        """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists.
+
+        ``code`` is None for a lesson without phones.
+        """
 
     async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None: ...  # else raises SessionExists
 

@@ -41,7 +41,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         *_sparse("past_codes.code"),
         *_on("teacher -opened_at", "final_at"),
     ],
-    "marks": [*_on("session batch", "students session"), *_sparse("owed", "draft_since")],
+    "marks": [*_on("session batch", "students session", "date batch"), *_sparse("owed", "draft_since")],
     "check_ins": _on("session code_at", "telegram_id -code_at", "step face.sent_at"),
     "consents": _on("at"),
     "corrections": _on("telegram_id", "session", "asked_at", "decided_at"),
@@ -112,8 +112,9 @@ def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
 
 
 def lesson_of(sheet: Sheet) -> str:
-    """Return a batch's lesson as one text, which no two sessions may share."""
-    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date], ensure_ascii=False)
+    """Return a batch's lesson as one text, which no two sessions may share; without a name as it was before names."""
+    name = [folded(sheet.lesson)] if sheet.lesson else []
+    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date, *name], ensure_ascii=False)
 
 
 def with_codes(document: Document, codes: list[Document]) -> Document:

@@ -84,7 +84,7 @@ class MongoStore(Sessions):
 
     @asks
     async def unacked(self) -> list[Sheet]:
-        found = self.collection("marks").find({"owed": True, "refused": ""})
+        found = self.collection("marks").find({"owed": True, "refused": "", "lms_record": {"$ne": "none"}})
         owed = [each async for each in found.sort([("session", ASCENDING), ("batch", ASCENDING)])]
         if any("draft_since" in each for each in owed):  # of a session that is being opened, or never was
             known = await self.known({each["session"] for each in owed})

@@ -21,7 +21,9 @@ def _has_code(code: str) -> Document:
 
 class Sessions(MongoConnection):
     @asks
-    async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
+    async def create_session(
+        self, session: Session, sheets: Sequence[Sheet], code: str | None, valid_until: datetime
+    ) -> bool:
         # The session's document makes the rest valid: it claims the lessons and the code at once, after the sheets.
         marks, mine = self.collection("marks"), {"session": session.id}
         if sheets:
@@ -29,7 +31,8 @@ class Sessions(MongoConnection):
         document = {**documents.document_of(session), "revision": 0}
         if sheets:
             document["lessons"] = [documents.lesson_of(sheet) for sheet in sheets]
-        document = documents.with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
+        codes = [{"code": code, "valid_until": text_of(valid_until)}] if code is not None else []
+        document = documents.with_codes(document, codes)
 
         async def insert() -> Session:
             try:
@@ -210,14 +213,14 @@ class Sessions(MongoConnection):
         raise StoreUnavailable(TOO_MANY_RACES)
 
     async def _with_code(
-        self, code: str, now: datetime, change: Callable[[], Awaitable[Session | None]]
+        self, code: str | None, now: datetime, change: Callable[[], Awaitable[Session | None]]
     ) -> Session | None:
         """Make a change that gives a session this code; None also where another live session has the code."""
         for _ in range(RACES):
             try:
                 return await change()
             except DuplicateKeyError:
-                if not await self._release(code, now):
+                if code is not None and not await self._release(code, now):
                     return None
         raise StoreUnavailable(TOO_MANY_RACES)
 

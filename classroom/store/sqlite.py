@@ -26,15 +26,16 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def create_session(
-        self, db: Connection, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime
+        self, db: Connection, session: Session, sheets: Sequence[Sheet], code: str | None, valid_until: datetime
     ) -> bool:
         _ensure_unopened(db, sheets)
-        if _is_live(db, code, session.opened_at):
+        if code is not None and _is_live(db, code, session.opened_at):
             return False
         rows.insert(db, "sessions", fields_of(session))
-        _add_code(db, session.id, code, valid_until)
+        if code is not None:
+            _add_code(db, session.id, code, valid_until)
         for sheet in sheets:
-            fields = fields_of(sheet)
+            fields = fields_of(sheet) | {"lesson_key": folded(sheet.lesson)}
             del fields["roster"], fields["marks"]  # they have tables of their own
             rows.insert(db, "sheets", fields)
         students = [(sheet.batch, student) for sheet in sheets for student in sheet.roster]
@@ -153,7 +154,10 @@ class SqliteStore(SqliteConnection):
 
     @reads
     def unacked(self, db: Connection) -> list[Sheet]:
-        query = "SELECT * FROM sheets WHERE acked_version < version AND refused = '' ORDER BY session, batch"
+        query = (
+            "SELECT * FROM sheets WHERE acked_version < version AND refused = '' AND lms_record <> 'none'"
+            " ORDER BY session, batch"
+        )
         return rows.read(db, Sheet, query)
 
     @writes
@@ -230,8 +234,12 @@ def _session(db: Connection, session_id: str) -> Session | None:
 
 def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
     for sheet in sheets:
-        query = "SELECT session FROM sheets WHERE campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
-        existing = db.execute(query, (sheet.campus, sheet.batch, sheet.subject, sheet.date)).fetchone()
+        query = (
+            "SELECT session FROM sheets WHERE campus = ? AND batch = ? AND subject = ? AND date = ? AND lesson_key = ?"
+            " AND freed = 0"
+        )
+        key = (sheet.campus, sheet.batch, sheet.subject, sheet.date, folded(sheet.lesson))
+        existing = db.execute(query, key).fetchone()
         if existing is not None:
             raise SessionExists(existing["session"], sheet.batch)
 

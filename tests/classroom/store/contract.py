@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from classroom.domain.code_attempts import WrongTry
+from classroom.domain.face_records import Consent, Template
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
     CheckInStep,
-    Consent,
     Enrolled,
     FaceCheck,
+    LmsRecord,
     Mark,
     Place,
     ReadBack,
@@ -23,7 +24,6 @@ from classroom.domain.sessions import (
     Sheet,
     Status,
     Teacher,
-    Template,
 )
 from classroom.store import BoundOtherwise, Correction, NoSuchSession, SessionExists, Store, Tokens
 from classroom.store.records import Attempt
@@ -66,6 +66,8 @@ def sheets_of(session: Session, students: int = 3) -> list[Sheet]:
             session.date,
             session.teacher,
             tuple(Enrolled(f"{batch}-b{number:02}", f"Student {number} 😀", batch) for number in range(students)),
+            lesson=session.lesson,
+            lms_record=session.lms_record,
         )
         for batch in session.batches
     ]
@@ -147,6 +149,31 @@ async def check_version_4(store: Store) -> None:
     assert (check_in.step, check_in.note) == (CheckInStep.REVIEW, "face")
     await store.set_consent(Consent(2001, True, after(20), 5, with_class=True))
     assert await store.consent(2001) == Consent(2001, True, after(20), 5, with_class=True)
+
+
+# what the migration from SQLite's version 6 and MongoDB's version 5 adds to each row
+ADDED_WITH_LESSONS: dict[str, dict[str, object]] = {
+    "sessions": {"lesson": "", "lms_record": "own", "without_phones": False},
+    "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own"},
+    "marks": {"lesson": "", "lms_record": "own"},  # MongoDB's sheets
+}
+
+
+async def check_version_6(store: Store) -> None:
+    """Check what a migrated store has of the time when a batch had one lesson of a subject a day."""
+    sessions = {each.id[0]: each for each in await store.sessions_of(7, 10)}
+    assert {each.lesson for each in sessions.values()} == {""}
+    assert {each.lms_record for each in await store.sheets("a" * 12)} == {LmsRecord.OWN}
+    assert (sessions["c"].cancelled, sessions["d"].cancelled, sessions["e"].ended_at) == (True, True, None)
+    assert {each.session[0] for each in await store.unacked()} == {"a", "c", "e"}
+    for name, batch, first in (("f", "CS-1", "a"), ("f", "CS-3", "e"), ("f", "CS-4", "d")):
+        again = a_session(name * 12, [batch], subject="Algebra")
+        with pytest.raises(SessionExists) as refused:
+            await store.create_session(again, sheets_of(again), "666666", again.closes_at)
+        assert refused.value.session == first * 12
+        lab = replace(again, id=f"{batch}-lab".rjust(12, "0"), lesson="Lab")
+        await opened(store, lab, code=f"77777{batch[-1]}")
+        assert {sheet.lesson for sheet in await store.sheets(lab.id)} == {"Lab"}
 
 
 class StoreContract:
@@ -238,6 +265,55 @@ class StoreContract:
         assert sorted(map(repr, (result for result in results if result is True))) == ["True"]
         assert sum(isinstance(result, SessionExists) for result in results) == 7
         assert len(await store.unfinished()) == 1
+
+    async def test_lessons_of_a_day(self, store: Store) -> None:
+        """A batch has several lessons of a subject a day if their names differ by more than case and spaces."""
+        first = await opened(store, a_session(batches=["CS-1"]))
+        lab = await opened(store, a_session("b" * 12, lesson="Lab 1", lms_record=LmsRecord.SHARED), code="222222")
+        assert await store.session(lab.id) == lab
+        assert await store.sheets(lab.id) == sheets_of(lab)
+        for name, existing, batch in (("", first, "CS-1"), ("lab1 ", lab, "CS-2"), ("Lаb 1", lab, "CS-2")):
+            again = a_session("c" * 12, [batch], lesson=name)
+            with pytest.raises(SessionExists) as refused:
+                await store.create_session(again, sheets_of(again), "333333", again.closes_at)
+            assert (refused.value.session, refused.value.batch) == (existing.id, batch)
+            with pytest.raises(SessionExists):
+                await store.ensure_unopened(sheets_of(again))
+        await store.end_session(lab.id, after(40), cancelled=True)
+        await opened(store, a_session("d" * 12, lesson="lab 1"), code="444444")
+
+    async def test_two_labs_at_once(self, store: Store) -> None:
+        """Of many concurrent calls that open lessons of one name, in any spelling, one succeeds."""
+        await opened(store, a_session(batches=["CS-1"]))
+        names = ("Lab", "lab ", "LAB", "L ab")
+        tries = [a_session(f"{number:012}", ["CS-1"], lesson=name) for number, name in enumerate(names)]
+        results = await asyncio.gather(
+            *(store.create_session(each, sheets_of(each), f"{each.id[-6:]}", each.closes_at) for each in tries),
+            return_exceptions=True,
+        )
+        assert sum(result is True for result in results) == 1
+        assert sum(isinstance(result, SessionExists) for result in results) == 3
+
+    async def test_without_phones(self, store: Store) -> None:
+        """Lessons without phones have no code, also several at once; they are marked and end like others."""
+        tries = [a_session(f"{each:012}", [f"CS-{each}"], place=None, without_phones=True) for each in range(3)]
+        made = await asyncio.gather(
+            *(store.create_session(each, sheets_of(each), None, each.closes_at) for each in tries)
+        )
+        assert made == [True] * 3
+        session = tries[0]
+        again = replace(session, id="b" * 12)
+        with pytest.raises(SessionExists):
+            await store.create_session(again, sheets_of(again), None, again.closes_at)
+        assert (await store.session(session.id), await store.code(session.id, NOW)) == (session, None)
+        assert await store.mark(session.id, mark("CS-0-b00", by=7), overwrite=True)
+        assert await store.end_session(session.id, after(40)) == replace(session, ended_at=after(40))
+
+    async def test_not_sent(self, store: Store) -> None:
+        """A lesson that is not sent to the LMS waits for none of its answers."""
+        session = await opened(store, a_session(batches=["CS-1"], lms_record=LmsRecord.NONE))
+        assert await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        assert await store.unacked() == []
 
     async def test_code(self, store: Store) -> None:
         """A code finds its session exactly while it is valid, and not after the session has ended."""

@@ -28,11 +28,12 @@ from classroom.health_report import health_part
 from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
-from classroom.store.mongo_connection import MIGRATIONS
+from classroom.store.mongo_migrations import MIGRATIONS
 from classroom.store.plain import text_of
 from core.encryption import Cipher, EncryptionKeyError
 from core.health import HealthReports
 from tests.classroom.store.contract import (
+    ADDED_WITH_LESSONS,
     CODE,
     NOW,
     TEACHER,
@@ -42,6 +43,7 @@ from tests.classroom.store.contract import (
     check_version_2,
     check_version_3,
     check_version_4,
+    check_version_6,
     mark,
     opened,
     sheets_of,
@@ -265,6 +267,21 @@ async def test_version_4(mongo_uri: str, database: str, documents: AsyncDatabase
     store = MongoStore(mongo_uri, database, Cipher(KEY))
     await store.open()
     await check_version_4(store)
+    await store.close()
+
+
+async def test_version_5(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
+    """Documents of before several lessons a day are migrated; every one stays, with the new fields' defaults."""
+    fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v5.json").read_text(encoding="utf-8"))
+    for name, kept in fixture.items():
+        await documents[name].insert_many(kept)
+    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    await store.open()
+    fixture["schema"] = [{"_id": "classroom", "version": 6}]
+    for name, kept in fixture.items():
+        expected = [each | ADDED_WITH_LESSONS.get(name, {}) for each in kept]
+        assert [each async for each in documents[name].find()] == expected
+    await check_version_6(store)
     await store.close()
 
 
