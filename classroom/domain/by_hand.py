@@ -25,9 +25,7 @@ class AllPresent:
     not_accepted: int
 
 
-def all_present(
-    student_ids: Iterable[str], marks: Mapping[str, Mark], check_ins: Mapping[str, CheckIn]
-) -> AllPresent:
+def all_present(student_ids: Iterable[str], marks: Mapping[str, Mark], check_ins: Mapping[str, CheckIn]) -> AllPresent:
     """Sort the students of a session; marks and check-ins are by folded ID."""
     unmarked, undecided, stay, not_accepted = [], [], Counter[Status](), 0
     for student_id in student_ids:

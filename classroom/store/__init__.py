@@ -191,7 +191,7 @@ class Store(Records, Protocol):
         """
 
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
-        """Open an ended session again, with a new code and new reports; None: cancelled, or the code is taken."""
+        """Open an ended session again, with a new code and new reports; None: it can't be, or the code is taken."""
 
     async def set_reported(
         self, session_id: str, at: datetime, final: bool, *, ended_at: datetime | None = None
@@ -414,7 +414,7 @@ class Store(Records, Protocol):
     async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
         """Return a teacher's ended sessions since a date (YYYY-MM-DD), except cancelled ones, newest first."""
         which: dict[str, Any] = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
-        sessions = await self.every(Session, "-opened_at id", **which)
+        sessions = await self.every(Session, "-date -opened_at id", **which)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
         for sheet in await self.every(Sheet, "batch", session__in=tuple(sheets)):
             sheets[sheet.session].append(sheet)

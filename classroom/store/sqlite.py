@@ -114,7 +114,7 @@ class SqliteStore(SqliteConnection):
         if _is_live(db, code, now):
             return None
         changes = dict.fromkeys(("ended_at", "reported_at", "final_at")) | {"closes_at": closes_at, "reopened_at": now}
-        which = {"id": session_id, "ended_at__ne": None, "cancelled": False}
+        which = {"id": session_id, "ended_at__ne": None, "cancelled": False, "without_phones": False}
         reopened = _session(db, session_id) if rows.update(db, "sessions", changes, which) else None
         if reopened is not None:
             _add_code(db, session_id, code, code_ends(reopened, now))
@@ -125,7 +125,7 @@ class SqliteStore(SqliteConnection):
         key = folded(student_id)
         query = (
             "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
-            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
+            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY date DESC, opened_at DESC, id LIMIT ?"
         )
         of_session = (
             'SELECT marks.*, by_teacher AS "by" FROM enrolled JOIN marks USING (session, batch, student_id)'
