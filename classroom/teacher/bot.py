@@ -161,8 +161,8 @@ class TeacherBot:
         return text, keyboard
 
     async def _sessions(self, update: Update, context: Context) -> None:
-        person, recent = sender(update), await self._lists.recent(sender(update))
-        await tapped(update, None if recent else self._side.texts(person)("No session is running."))
+        (person, _), recent = self._side.who(update), await self._lists.recent(sender(update))
+        await tapped(update, None if recent else _("No session is running."))
         if await self._teacher(update) is None:
             return
         if recent:
