@@ -170,7 +170,8 @@ class LmsSync:
         if state.writing or (state.once and not self._is_settled(session)):
             return None
         is_gone = session.cancelled and not sheet.in_lms
-        if is_gone or (sheet.version == 0 and session.ended_at is None):  # nobody has come yet
+        is_begun = sheet.version > 0 and not session.without_phones  # else there is no more than a list being filled in
+        if is_gone or (session.ended_at is None and not is_begun):
             return None
         spacing = self.pace.spacing(len(sheet.roster), live=session.ended_at is None)
         return state.due(self.pace.longest_pause if state.signed_out else spacing, sheet.version)

@@ -1,5 +1,6 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
+from collections import Counter
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ LOW_ATTENDANCE = 75.0  # percent
 LONGEST_LIST = 40  # sessions in the history's message
 WORST_SHOWN = 20  # students with low attendance in it; if there are more, a file has all
 DIFFERING_SHOWN = 20  # students
+ALIKE_SHOWN = 10  # students with one mark by hand; if there are more, the report has their number
 
 
 # percentage, name, student ID, subject, batch
@@ -130,11 +132,16 @@ def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
     marks = [mark for mark in overview.marks.values() if mark.is_by_hand]
     if not marks:
         return []
-    lines = [bold(_("Marked by hand"))]
+    lines, alike = [bold(_("Marked by hand"))], Counter((mark.status, mark.reason) for mark in marks)
     for mark in marks:
-        time = f"{(overview.came_at(mark.student_id) or mark.at).astimezone(zone):%H:%M}"
+        at = (overview.came_at(mark.student_id) or mark.at).astimezone(zone)
+        time = f"{at:%H:%M}" if at.date().isoformat() == overview.session.date else f"{at:%d.%m. %H:%M}"
         reason = f", {short(mark.reason, 300)}" if mark.reason else ""
-        lines.append(f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, {time}{reason}")
+        number, who = alike[mark.status, mark.reason], short(overview.name(mark.student_id), 200)
+        if number <= ALIKE_SHOWN:
+            lines.append(f"- {who}: {status_word(_, mark.status)}, {time}{reason}")
+        elif (line := f"- {status_word(_, mark.status)}{reason}: {number}") not in lines:  # a whole class at once
+            lines.append(line)
     return lines
 
 

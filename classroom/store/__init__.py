@@ -191,7 +191,7 @@ class Store(Records, Protocol):
         """
 
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
-        """Open an ended session again, with a new code and new reports; None: cancelled, or the code is taken."""
+        """Open an ended session again, with a new code and new reports; None: it can't be, or the code is taken."""
 
     async def set_reported(
         self, session_id: str, at: datetime, final: bool, *, ended_at: datetime | None = None
@@ -213,16 +213,17 @@ class Store(Records, Protocol):
 
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]: ...  # whose rosters have the ID
 
-    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """Put a mark into every sheet that has the student, and increment the versions of those; False: no change.
+    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool: ...  # False: no change
+
+    async def mark_all(self, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+        """Put marks into every sheet that has their students, one new version of each; return the IDs of changed ones.
 
         Each sheet is changed atomically; a call that was interrupted between two of them has to be repeated. Without
         ``overwrite`` an existing mark stays: a second check-in, or one after the teacher marked by hand, changes
-        nothing. Raises NoSuchSession: no roster of the session has the student.
+        nothing. Raises NoSuchSession, and changes nothing: no roster of the session has one of the students.
         """
 
-    async def unacked(self) -> list[Sheet]:
-        """Return the sheets whose newest version the LMS has not confirmed, except refused ones."""
+    async def unacked(self) -> list[Sheet]: ...  # whose newest version the LMS has not confirmed, except refused ones
 
     async def acked(self, session_id: str, batch: str, version: int) -> None:
         """Record that the LMS has this version (never backwards) and so the record itself."""
@@ -413,7 +414,7 @@ class Store(Records, Protocol):
     async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
         """Return a teacher's ended sessions since a date (YYYY-MM-DD), except cancelled ones, newest first."""
         which: dict[str, Any] = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
-        sessions = await self.every(Session, "-opened_at id", **which)
+        sessions = await self.every(Session, "-date -opened_at id", **which)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
         for sheet in await self.every(Sheet, "batch", session__in=tuple(sheets)):
             sheets[sheet.session].append(sheet)

@@ -145,7 +145,7 @@ class Sessions(MongoConnection):
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
 
         def reopen(document: Document) -> Document | None:
-            if document["ended_at"] is None or document["cancelled"]:
+            if document["ended_at"] is None or document["cancelled"] or document["without_phones"]:
                 return None
             changed = dict.fromkeys(("ended_at", "reported_at", "final_at"))
             changed |= {"closes_at": text_of(closes_at), "reopened_at": text_of(now)}
@@ -157,7 +157,7 @@ class Sessions(MongoConnection):
     @asks
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         ended = {"_id": {"$in": await self._ids_with(student_id)}, "ended_at": {"$ne": None}, "cancelled": False}
-        sessions = await self.found(Session, ended, "-opened_at id", limit)
+        sessions = await self.found(Session, ended, "-date -opened_at id", limit)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
         mine = {"students": folded(student_id), "session": {"$in": list(sheets)}}
         for sheet in await self.found(Sheet, mine, "batch"):

@@ -4,7 +4,7 @@ Every method of this module is one transaction in the store's own thread, so tha
 reads and writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection
@@ -114,7 +114,7 @@ class SqliteStore(SqliteConnection):
         if _is_live(db, code, now):
             return None
         changes = dict.fromkeys(("ended_at", "reported_at", "final_at")) | {"closes_at": closes_at, "reopened_at": now}
-        which = {"id": session_id, "ended_at__ne": None, "cancelled": False}
+        which = {"id": session_id, "ended_at__ne": None, "cancelled": False, "without_phones": False}
         reopened = _session(db, session_id) if rows.update(db, "sessions", changes, which) else None
         if reopened is not None:
             _add_code(db, session_id, code, code_ends(reopened, now))
@@ -125,7 +125,7 @@ class SqliteStore(SqliteConnection):
         key = folded(student_id)
         query = (
             "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
-            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
+            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY date DESC, opened_at DESC, id LIMIT ?"
         )
         of_session = (
             'SELECT marks.*, by_teacher AS "by" FROM enrolled JOIN marks USING (session, batch, student_id)'
@@ -146,27 +146,11 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
-        enrolled = db.execute(query, (folded(mark.student_id), session_id)).fetchall()
-        if not enrolled:
-            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new = fields_of(mark)
-        new["by_teacher"] = new.pop("by")
-        changed = False
-        for student in enrolled:
-            key = {name: student[name] for name in ("session", "batch", "student_id")}
-            query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
-            before = db.execute(query, tuple(key.values())).fetchone()
-            if before is None:
-                rows.insert(db, "marks", new | key)
-            elif overwrite and any(before[name] != new[name] for name in COMPARED):
-                rows.update(db, "marks", new | key, key)
-            else:
-                continue
-            query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
-            db.execute(query, (session_id, student["batch"]))
-            changed = True
-        return changed
+        return bool(_mark_all(db, session_id, [mark], overwrite=overwrite))
+
+    @writes
+    def mark_all(self, db: Connection, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+        return _mark_all(db, session_id, marks, overwrite=overwrite)
 
     @reads
     def unacked(self, db: Connection) -> list[Sheet]:
@@ -258,6 +242,32 @@ def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
         existing = db.execute(query, key).fetchone()
         if existing is not None:
             raise SessionExists(existing["session"], sheet.batch)
+
+
+def _mark_all(db: Connection, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+    changed, batches = set(), set()
+    for mark in marks:
+        query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
+        enrolled = db.execute(query, (folded(mark.student_id), session_id)).fetchall()
+        if not enrolled:
+            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
+        new = fields_of(mark)
+        new["by_teacher"] = new.pop("by")
+        for student in enrolled:
+            key = {name: student[name] for name in ("session", "batch", "student_id")}
+            query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
+            before = db.execute(query, tuple(key.values())).fetchone()
+            if before is None:
+                rows.insert(db, "marks", new | key)
+            elif overwrite and any(before[name] != new[name] for name in COMPARED):
+                rows.update(db, "marks", new | key, key)
+            else:
+                continue
+            batches.add(student["batch"])
+            changed.add(mark.student_id)
+    for batch in batches:
+        db.execute("UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?", (session_id, batch))
+    return changed
 
 
 def _is_live(db: Connection, code: str, now: datetime) -> bool:

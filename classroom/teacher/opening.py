@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from classroom.domain.by_hand import LASTS
 from classroom.domain.sessions import Course, Enrolled, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.domain.sorting import in_order, name_key
 from classroom.lms import LmsUnavailable
@@ -19,7 +20,6 @@ from classroom.teacher.place import PLACE, PlaceQuestion
 from telegram_app.lines import ends, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import page_of
-from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,11 @@ CODES_TRIED = 20
 class Opening:
     """The conversation from "Take Attendance" to an open session. The choices are kept in the step's data."""
 
-    def __init__(self, classroom: Classroom) -> None:
+    def __init__(self, classroom: Classroom, show_class: Callable[[Session], Awaitable[None]]) -> None:
         self._classroom = classroom
         self._side = classroom.teacher
         self._places = PlaceQuestion(classroom)
+        self._show_class = show_class  # of a lesson without phones that was opened
 
     async def begin(self, teacher: Teacher, *, reload: bool = False) -> None:
         """Show the batches; the only batch, and the only subject, are chosen by themselves."""
@@ -74,7 +75,7 @@ class Opening:
             await self._choose_subject(teacher, data)
             return
         if kind == "s" and "subjects" in data and at < len(subjects):
-            await self._place(teacher, data | {"subject": subjects[at]})
+            await self.check(teacher, data | {"subject": subjects[at]})
             return
         if kind == "batches":
             data = {name: data[name] for name in ("courses", "chosen", "fresh")}
@@ -85,9 +86,10 @@ class Opening:
 
     async def _choose_subject(self, teacher: Teacher, data: dict[str, Any]) -> None:
         """Show the subjects that all chosen batches have; the only one is chosen by itself."""
+        data = {name: value for name, value in data.items() if name != "day"}
         subjects = _shared_subjects(data)
         if len(subjects) == 1:
-            await self._place(teacher, data | {"subject": subjects[0]})
+            await self.check(teacher, data | {"subject": subjects[0]})
         else:
             await self._show_choice(teacher.telegram_id, data | {"subjects": True}, 0)
 
@@ -118,8 +120,11 @@ class Opening:
         back = Button(_("Back"), "open:batches" if asks_subject and len(_batches(data)) > 1 else "menu")
         await self._show(person, "\n".join(lines), [*keyboard, [last, back]])
 
-    async def _place(self, teacher: Teacher, data: dict[str, Any]) -> None:
-        """Ask for the place, unless it is clear already that the session can't be opened."""
+    async def check(self, teacher: Teacher, data: dict[str, Any]) -> None:
+        """Ask for the place, unless it is clear already that the session can't be opened.
+
+        With a "day" in the data it is a lesson without phones, and opened at once.
+        """
         person = teacher.telegram_id
         _ = self._side.texts(person)
         back = "open:batches" if len(_batches(data)) > 1 else "menu"
@@ -130,6 +135,7 @@ class Opening:
             await self._classroom.store.ensure_unopened(_sheets(session, [()] * len(session.batches)))
         except SessionExists as there:
             wrong, keyboard = await self._first(person, there)
+            keyboard.append([Button(_("Without Phones"), "byhand:ask")])  # perhaps of another day
         else:
             with suppress(LmsUnavailable):  # tried again once the place is known
                 wrong = self._without_students(person, await self._rosters(teacher, session, data))
@@ -139,19 +145,23 @@ class Opening:
             await self._classroom.set_step(self._side, person, CHOOSING, data)
             await self._show(person, wrong, [*keyboard, [Button(_("Back"), back)]])
             return
-        chosen = {name: data[name] for name in ("subject", "chosen", "fresh")} | {"reload": back == "menu"}
+        if session.without_phones:
+            if (opened := await self.open(teacher, data, None)) is not None:
+                await self._show_class(opened)
+            return
+        chosen = {name: data[name] for name in ("courses", "subject", "chosen", "fresh")} | {"reload": back == "menu"}
         await self._places.ask(person, title(session), chosen)
 
-    async def open(self, teacher: Teacher, step: ConversationStep, place: Place) -> Session | None:
-        """Open the session at a place; None where that is refused."""
+    async def open(self, teacher: Teacher, data: dict[str, Any], place: Place | None) -> Session | None:
+        """Open the session at a place, or without phones; None where that is refused."""
         person, now = teacher.telegram_id, self._classroom.clock.now()
-        session = replace(self._session(teacher, step.data), place=place)
-        sheets = await self._rosters(teacher, session, step.data)
+        session = replace(self._session(teacher, data), place=place)
+        sheets = await self._rosters(teacher, session, data)
         wrong = self._without_students(person, sheets)
         keyboard: Keyboard = []
         try:
             for _attempt in range(0 if wrong else CODES_TRIED):
-                code = new_code(self._classroom.below)
+                code = new_code(self._classroom.below) if not session.without_phones else None
                 if await self._classroom.store.create_session(session, sheets, code, code_ends(session, now)):
                     await self._classroom.set_step(self._side, person, "")
                     # the choice and the location's button go; the board comes
@@ -172,17 +182,19 @@ class Opening:
 
     def _session(self, teacher: Teacher, data: dict[str, Any]) -> Session:
         now, settings = self._classroom.clock.now(), self._classroom.settings
+        by_hand, lasts = "day" in data, timedelta(seconds=settings.otp_expiry_seconds)
         return Session(
             id=secrets.token_hex(6),
             teacher=teacher.telegram_id,
             campus=teacher.campus,
             subject=data["subject"],
             batches=tuple(sorted(data["chosen"], key=name_key)),
-            date=now.astimezone(settings.zone).date().isoformat(),
+            date=data["day"] if by_hand else now.astimezone(settings.zone).date().isoformat(),
             place=None,
             opened_at=now,
-            closes_at=now + timedelta(seconds=settings.otp_expiry_seconds),
-            rotate_seconds=settings.otp_rotate_seconds,
+            closes_at=now + (LASTS if by_hand else lasts),
+            rotate_seconds=0 if by_hand else settings.otp_rotate_seconds,
+            without_phones=by_hand,
         )
 
     async def _rosters(self, teacher: Teacher, session: Session, data: dict[str, Any]) -> list[Sheet]:
