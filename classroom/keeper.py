@@ -156,7 +156,7 @@ class Keeper:
             await self.remind(session, end_of(session) + FINAL_ANYWAY)
         is_settled = session.id not in self._settling and not self._is_open(overview, now)
         final = waited > LAST_WRITES or (is_settled and self._is_recorded(overview))
-        if now >= report_due(session):
+        if now >= report_due(session) or (final and session.without_phones):  # where nobody is still coming
             await self._report(overview, now, final=final)
 
     async def _rotate(self, session: Session, now: datetime) -> None:

@@ -326,7 +326,7 @@ def status_at(session: Session, check_in: CheckIn, proven_at: datetime, grace: t
 
 
 def report_due(session: Session) -> datetime:
-    return end_of(session) if session.without_phones else end_of(session) + REPORT_AFTER
+    return end_of(session) + REPORT_AFTER
 
 
 def attendance_percentage(statuses: Iterable[Status]) -> float | None:

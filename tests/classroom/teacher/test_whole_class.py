@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 LIST = "A tap on a name changes it"
 
 
-@pytest.fixture(params=["sqlite", "mongo"])
+@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.ordeal)])
 def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """Give the settings of each store."""
     if request.param == "sqlite":
@@ -32,7 +32,7 @@ def recorded(folder: Path) -> dict[str, str]:
     """Return the statuses on record, by student ID."""
     found: dict[str, str] = {}
     for path in (folder / "rosters" / "marks").glob("*.csv"):
-        lines = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter=";")
+        lines = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
         found |= {line["student_id"]: line["status"] for line in lines}
     return found
 
@@ -71,14 +71,16 @@ def test_all_but_one(
     absent.enters("S003", code)  # both are linked, and neither shares a place
     teacher.taps("Whole Class")
     teacher.taps("Late or Excused")
+    teacher.sees("Who is late or excused?")
     teacher.taps("\u2717 B. Student")
     teacher.taps("Late")
     teacher.taps("No Reason")
+    teacher.waits("the choice", lambda messages: "late: B. Student" in labels(messages[-1]))
     teacher.taps("Back")
     teacher.taps("All Present")
     question = teacher.sees("Mark 2 of 3 as present?")["text"]
     assert "They stay as they are: 1 (late: 1)" in question
-    assert "- <b>C. Student (S003)</b>" in question
+    assert "- C. Student (S003)" in question
     teacher.taps("Yes, Mark 2")
     shows(teacher, "\u2713 A. Student", "late: B. Student", "\u2713 C. Student")
     assert teacher.counts("as present?") == 0
@@ -88,6 +90,7 @@ def test_all_but_one(
     teacher.taps("Done")
     absent.sees("Your teacher has marked you: absent")
     teacher.taps("Close Now")
+    teacher.sees("Closed at")
     clock.forward(16)
     teacher.sees("(final)")
     assert recorded(tmp_path) == {"S001": "present", "S002": "late", "S003": "absent"}
@@ -104,7 +107,7 @@ class TestNotDecided:
         teacher.taps("Whole Class")
         shows(teacher, "? A. Student")
         teacher.taps("All Present")
-        assert "- <b>A. Student (S001)</b>" in teacher.sees("whose check-ins are not decided")["text"]
+        assert "- A. Student (S001)" in teacher.sees("whose check-ins are not decided")["text"]
         teacher.taps("Without These (2)")
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
         eventually("the answer", lambda: teacher.toast() == "Marked present: 2")
@@ -118,7 +121,7 @@ class TestNotDecided:
         comes(student, code, "S001", 5)
         teacher.taps("Yes, Mark 3")
         question = teacher.sees("Mark 1 of 3 as present?")
-        assert "- <b>A. Student (S001)</b>" in question["text"]
+        assert "- A. Student (S001)" in question["text"]
         eventually("the answer", lambda: teacher.toast() == "Marked present: 2")
         teacher.taps("Back")
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
@@ -176,7 +179,7 @@ class TestTaps:
         other.forges(f"finish:{key}")
         other.settles()
         eventually("the answer", lambda: other.toast() == "This button is no longer in use.")
-        assert other.counts("Student") == 0
+        assert other.counts("A. Student") == 0
         teacher.taps("Whole Class")
         shows(teacher, "\u2717 A. Student", "\u2717 B. Student", "\u2717 C. Student")
         assert telegram.unanswered_taps() == []
@@ -231,6 +234,8 @@ class TestNotices:
         assert "Present: 1" in teacher.sees("(provisional)")["text"]
         assert teacher.counts("(final)") == 0
         teacher.taps("Done")
+        teacher.sees("In: 1 of 3")
+        clock.forward(6)
         teacher.sees("(final)")
 
 
@@ -263,6 +268,7 @@ def test_sixty(run: Run, telegram: Telegram, tmp_path: Path) -> None:
     teacher.taps("\u2713 Ким Анна (S059)")
     shows(teacher, "\u2717 Ким Анна (S059)", "\u2713 Ким Анна (S058)")
     teacher.taps("Done")
+    teacher.taps("Close Now")
     wanted = {f"S{at:03}": "absent" if at in (3, 17, 59) else "present" for at in range(60)}
     eventually("the record", lambda: recorded(tmp_path) == wanted)
     assert len(telegram.get("/taps")) - taps_before < 70
