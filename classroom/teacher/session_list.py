@@ -5,7 +5,7 @@ from typing import Any
 
 from classroom.domain.by_hand import DAYS_BACK
 from classroom.domain.sessions import Session
-from classroom.overview import day_of
+from classroom.overview import day_of, session_label
 from classroom.services import Classroom
 from classroom.teacher.board import Boards
 from telegram_app.outbox import Button, Item, Keyboard
@@ -13,7 +13,7 @@ from telegram_app.pages import page_of
 from telegram_app.side import SCREEN
 
 RECENT = timedelta(hours=12)
-ON_A_PAGE, LONGEST_LABEL = 10, 60
+ON_A_PAGE = 10
 
 
 class SessionList:
@@ -49,9 +49,7 @@ class SessionList:
         await self._put(person, text, [*buttons, *listed.turns(_, "past")])
 
     def _button(self, session: Session, when: str) -> list[Button]:
-        words = [when, session.subject[:20], session.lesson[:12]]
-        label = f"{' '.join(filter(None, words))}: {', '.join(session.batches)}"
-        return [Button(label[:LONGEST_LABEL], f"board:{session.id}")]
+        return [Button(session_label(session, when), f"board:{session.id}")]
 
     async def _put(self, person: int, text: str, keyboard: Keyboard) -> None:
         keyboard = [*keyboard, [Button(self._side.texts(person)("Back"), "menu")]]
