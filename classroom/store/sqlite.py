@@ -16,6 +16,21 @@ from classroom.store.plain import fields_of, text_of
 from classroom.store.records import alias_of, taken_hash
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
+# so that what the LMS has of the other lessons of a session's batches on its day is written anew
+_OWE_OTHERS = """
+    UPDATE sheets SET version = version + 1
+    WHERE (campus, batch, subject, date) IN (SELECT campus, batch, subject, date FROM sheets WHERE session = ?1)
+        AND session <> ?1 AND lms_record <> 'none' AND (version > 0 OR acked_version >= 0)
+"""
+# Sessions before ?1 that are over. Lessons of one batch, day and subject go together: they may share a record.
+_OLD_SESSIONS = """
+    DELETE FROM sessions WHERE opened_at < ?1 AND (final_at IS NOT NULL OR cancelled = 1) AND NOT EXISTS (
+        SELECT 1 FROM sheets AS mine JOIN sheets AS other USING (campus, batch, subject, date)
+        JOIN sessions AS stays ON stays.id = other.session
+        WHERE mine.session = sessions.id
+            AND (stays.opened_at >= ?1 OR (stays.final_at IS NULL AND stays.cancelled = 0))
+    )
+"""
 COMPARED = ("status", "by_teacher", "reason", "came_at")  # a mark that differs in none of these is no change
 
 
@@ -107,6 +122,7 @@ class SqliteStore(SqliteConnection):
         _shorten_codes(db, session_id, at)
         if cancelled:
             rows.update(db, "sheets", {"freed": True}, {"session": session_id, "in_lms": False})
+            db.execute(_OWE_OTHERS, (session_id,))
         return _session(db, session_id)
 
     @writes
@@ -221,7 +237,7 @@ class SqliteStore(SqliteConnection):
         deleted = [
             db.execute("DELETE FROM codes WHERE valid_until < ?", (text_of(now - CODES_KEPT),)),
             db.execute("DELETE FROM attempts WHERE at < ?", hour_ago),
-            db.execute("DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)", old),
+            db.execute(_OLD_SESSIONS, old),
             db.execute("DELETE FROM unbindings WHERE at < ?", old),
             db.execute("DELETE FROM used_notes WHERE at < ?", old),
         ]

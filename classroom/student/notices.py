@@ -6,8 +6,19 @@ import logging
 
 from classroom.check_in.by_hand import SETTLING
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
-from classroom.overview import day_of
+from classroom.domain.sessions import (
+    UNDECIDED,
+    CheckIn,
+    CheckInStep,
+    LmsRecord,
+    Mark,
+    Session,
+    Sheet,
+    Status,
+    folded,
+    mark_of,
+)
+from classroom.overview import day_of, subject_of
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
@@ -77,8 +88,9 @@ class StudentNotices:
 
     def _recorded(self, sheet: Sheet, student_id: str) -> str:
         """Return how far a student's mark has come: "file" (no LMS), "sent", "read" (back from the LMS), or ""."""
-        if sheet.acked_version < sheet.version or student_id in sheet.differing:
-            return ""
+        is_elsewhere = sheet.lms_record is LmsRecord.SHARED and not sheet.status_of(student_id).counts
+        if sheet.acked_version < sheet.version or student_id in sheet.differing or is_elsewhere:
+            return ""  # elsewhere: another lesson may decide on what the LMS has
         if not self._classroom.has_lms:
             return "file"
         return "" if sheet.compared is None else "read" if sheet.compared.possible else "sent"
@@ -87,7 +99,7 @@ class StudentNotices:
         _ = self._side.texts(person)
         at = (mark.came_at or mark.at).astimezone(self._classroom.settings.zone)
         is_same_day = at.date().isoformat() == session.date
-        lines = [f"{short(session.subject, 300)}, {f'{at:%H:%M}' if is_same_day else day_of(session)}"]
+        lines = [f"{subject_of(session)}, {f'{at:%H:%M}' if is_same_day else day_of(session)}"]
         status = status_word(_, mark.status)
         if not mark.is_by_hand:
             title = _("Attendance marked")
@@ -108,7 +120,7 @@ class StudentNotices:
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         if check_in.note == UNDECIDED:
             text = undecided_text(_)
-        item = Item(person, "send", text.format(subject=short(session.subject, 300)), ask="nothing", lane=NOTICE)
+        item = Item(person, "send", text.format(subject=subject_of(session)), ask="nothing", lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
@@ -146,7 +158,7 @@ class StudentNotices:
                 text = _(
                     "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
                 )
-                text = f"{bold(short(session.subject, 300))}\n{text}"
+                text = f"{bold(subject_of(session))}\n{text}"
                 items += [Item(person, "send", text, ask="nothing", lane=NOTICE)]
                 items += [Item(person, "delete", slot=question_slot(session_id), lane=NOTICE)]
         await self._side.outbox.put(*items, when=lambda: self._side.claims.take_back(UNLINKING + key))
@@ -157,7 +169,7 @@ class StudentNotices:
         for check_in in kept_out:
             _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
             text = _("Your teacher has corrected the place of {subject}. Share your location again, from your phone.")
-            text = text.format(subject=bold(short(session.subject, 300)))
+            text = text.format(subject=bold(subject_of(session)))
             await self._side.outbox.put(self._classroom.location_request(self._side, person, text, check_in))
         return len(kept_out)
 

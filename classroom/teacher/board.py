@@ -10,7 +10,7 @@ from classroom.domain.face_policy import is_reviewed
 from classroom.domain.location_policy import is_uncertain
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
 from classroom.overview import Group, SessionOverview, day_of, note_text, read_overview, title
-from classroom.reports.texts import refused_lines
+from classroom.reports.texts import record_lines, refused_lines
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from classroom.teacher.manual_marks import SCREEN
@@ -116,7 +116,7 @@ class Boards:
         else:
             ended_at = end_of(session).astimezone(self._classroom.settings.zone)
             head.append(_("Closed at {time}.").format(time=f"{ended_at:%H:%M}"))
-        head += refused_lines(_, overview)
+        head += [*refused_lines(_, overview), *record_lines(_, overview)]
         groups = self._groups(_, overview)
         for most in range(NAMES_SHOWN, -1, -1):  # as many names as fit into a picture's caption
             pages = split([*head, *_counted(_, groups, most)], LONGEST_CAPTION if is_open else LONGEST_MESSAGE)

@@ -15,12 +15,14 @@ from classroom.domain.sessions import Session, Teacher, end_of
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.lms.tables import FileWrong
+from classroom.overview import session_label
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom, typed
 from classroom.teacher import manual_marks, opening, without_phones
 from classroom.teacher import sign_in as sign_in_steps
 from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import Boards
+from classroom.teacher.lesson_question import LESSON_NAME
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
@@ -135,7 +137,7 @@ class TeacherBot:
     async def show_menu_after(self, session: Session) -> None:
         """Show the menu below a session's report, once and without ringing, unless the next session is being opened."""
         person, now, step = session.teacher, self._classroom.clock.now(), await self._side.step(session.teacher)
-        is_opening = step is not None and step.name in (opening.CHOOSING, PLACE, without_phones.DAY)
+        is_opening = step is not None and step.name in (opening.CHOOSING, LESSON_NAME, PLACE, without_phones.DAY)
         if not is_opening and await self._classroom.store.teacher(person) is not None:
             key = f"menu:{session.id}:{end_of(session).isoformat()}"
             strip, menu = below(person, *await self._menu_of(person))
@@ -285,12 +287,13 @@ class TeacherBot:
                 await self._show_menu(person)
         elif name in ("", sign_in_steps.PHONE) and await self._moves.offer(person, text):
             log.debug("person %d: sent a move code", person)
-        elif await self._teacher(update) is None:
+        elif (teacher := await self._teacher(update)) is None:
             return
+        elif name == LESSON_NAME:
+            await self._choose(teacher, self._side.texts(person), f"open:typed:{text}")
         elif name == PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence
-            _ = self._side.texts(person)
-            await self._places.request(person, _("A text is not a location."))
+            await self._places.request(person, self._side.texts(person)("A text is not a location."))
         elif name in (manual_marks.REASON, manual_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:

@@ -167,7 +167,10 @@ class SessionButtons:
     async def _ask_cancel(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
         text = _("Cancel the session? Its marks are not recorded, and the lesson can be opened anew.")
-        if any(sheet.in_lms for sheet in await self._classroom.store.sheets(session.id)):
+        sheets = await self._classroom.store.sheets(session.id)
+        if any([await self._classroom.shares_record(sheet) for sheet in sheets]):
+            text = _("Cancel the session? Its marks leave the day's record in the LMS; the other lessons' stay.")
+        elif any(sheet.in_lms for sheet in sheets):
             text = _("Cancel the session? Marks of it are recorded already: they stay, as they are now.")
             if self._classroom.has_lms:
                 text = _("Cancel the session? The LMS has marks of it already: they stay there, as they are now.")

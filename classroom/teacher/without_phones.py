@@ -5,6 +5,7 @@ from datetime import date
 from classroom.domain.by_hand import days
 from classroom.domain.sessions import Teacher
 from classroom.services import PLACE_SLOT, Classroom
+from classroom.teacher.lesson_question import LESSON_NAME
 from classroom.teacher.opening import CHOOSING, Opening
 from classroom.teacher.place import PLACE
 from telegram_app.i18n import Texts
@@ -28,7 +29,11 @@ class WithoutPhones:
     async def tapped(self, teacher: Teacher, what: str) -> None:
         """Handle a tap: "ask", "back" to the place, or a day, of which the lesson is opened."""
         step = await self._side.step(teacher.telegram_id)
-        if step is None or step.name not in (CHOOSING, PLACE, DAY) or not {"subject", "chosen"} <= step.data.keys():
+        if (
+            step is None
+            or step.name not in (CHOOSING, LESSON_NAME, PLACE, DAY)
+            or not {"subject", "chosen"} <= step.data.keys()
+        ):
             await self._opening.begin(teacher)  # an old button
             return
         if what == "back":

@@ -338,7 +338,7 @@ def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> N
     teacher.says("/start")
     teacher.taps("Take Attendance")
     teacher.chooses("CS-1", "CS-2")
-    teacher.sees("was opened today already")
+    teacher.sees("CS-1 has a lesson in Algebra today: ")
     assert len(sessions(tmp_path)) == 1
     clock.forward(24 * 3600)
     teacher.opens_in("Hall", "CS-1", "CS-2")
@@ -470,11 +470,11 @@ def test_opened_today(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> N
         asked = each.counts("Share your location")
         each.taps("Take Attendance")
         each.chooses("CS-1", "CS-2")
-        shown = screen_of(each, "Attendance of CS-1 in this subject was opened today already.")
-        assert shown == ([*(["Open Session"] if each is teacher else []), "Without Phones", "Back"])
+        shown = screen_of(each, "CS-1 has a lesson in Algebra today: ")
+        assert shown == ["Open It", "Another Lesson", "Without Phones", "Back"][each is other :]
         assert each.counts("Share your location") == asked
-    other.sees("opened today already. Another teacher has opened it. A. Teacher")
-    teacher.taps("Open Session")
+    other.sees(".\nAnother teacher has opened it. A. Teacher")
+    teacher.taps("Open It")
     eventually("the board", lambda: "In: 0 of 3" in str(teacher.screen()[-1]))
     other.taps("Back")
     other.taps("\u2713 CS-1")
