@@ -27,12 +27,15 @@ def parts_of(record: Sheet) -> tuple[Sheet, ...]:
 
 
 def is_sent(lesson: Lesson) -> bool:
-    """Whether the LMS gets a sheet, or has it: not if the teacher chose so, if nobody has come yet, if cancelled."""
+    """Whether the LMS gets a sheet, or has it: not if the teacher chose so, if nobody has come yet, if cancelled.
+
+    Of a lesson without phones it gets nothing before the end: until then the teacher is filling in a list.
+    """
     sheet, session = lesson
     if sheet.lms_record is LmsRecord.NONE or (session.cancelled and not sheet.in_lms):
         return False
-    is_begun = sheet.version > 0 and not session.without_phones  # else it is a list that is being filled in
-    return session.ended_at is not None or is_begun or sheet.acked_version >= 0
+    is_begun = not session.without_phones and (sheet.version > 0 or sheet.acked_version >= 0)
+    return session.ended_at is not None or is_begun
 
 
 def record_of_day(lessons: Iterable[Lesson]) -> tuple[Sheet, list[Session]]:

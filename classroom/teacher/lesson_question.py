@@ -128,6 +128,7 @@ class LessonQuestion:
             line = _("Another teacher has opened it.") + (f" {short(other.name, 100)}" if other is not None else "")
             lines.append(f"{escape(self._named(_, each))}: {line}" if len(sessions) > 1 else line)
         keyboard.append([Button(_("Another Lesson"), "open:another")])
+        keyboard.append([Button(_("Another Day") if "day" in data else _("Without Phones"), "byhand:ask")])
         return Question("\n".join(lines), keyboard, cleared(data))
 
     def _named(self, _: Texts, session: Session) -> str:

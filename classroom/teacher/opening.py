@@ -175,7 +175,6 @@ class Opening:
         step, _ = LESSON_NAME if question.takes_text else CHOOSING, self._side.texts(person)
         await self._classroom.set_step(self._side, person, step, question.data)
         keyboard = [*question.keyboard, [Button(_("Back"), question.back or back)]]
-        keyboard.insert(-1, [Button(_("Another Day") if "day" in question.data else _("Without Phones"), "byhand:ask")])
         edited = [Item(person, "edit", question.text, keyboard, slot=SCREEN)]
         await self._side.outbox.put(*(below(person, question.text, keyboard) if anew else edited))
 
