@@ -14,7 +14,7 @@ PICTURE = ROOT / "docs" / "pictures" / "packages.svg"
 # The column in which each package stands, so that no arrow crosses another package.
 COLUMNS = {
     "attendance": 0.0, "bot": 1.5, "self_check": 1.0, "backup": 2.0, "marker": 1.0, "classroom": 2.0,
-    "monitor": 0.4, "lessons": 0.4, "portal": 0.0, "storage": 1.0, "telegram_app": 2.0, "core": 1.0,
+    "monitor": 0.4, "lessons": 0.4, "portal": 0.0, "storage": 1.0, "telegram_app": 2.0, "core": 0.5,
 }  # fmt: skip
 WIDTH, HEIGHT, BOX_WIDTH, BOX_HEIGHT = 170, 62, 124, 32  # of a column and a row; of a box
 _STYLE = (

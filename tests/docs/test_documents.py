@@ -48,6 +48,17 @@ def test_modules_that_are_named_exist(document: Path) -> None:
 
 
 @each_document
+def test_options_that_are_named_exist(document: Path) -> None:
+    """Each option of a command of the project stands in the code of that command."""
+    for command, options in re.findall(r"python3? (?:-m )?([\w.]+)((?: +[^\s`|&>#]+)*)", text_of(document)):
+        package = ROOT / command.removesuffix(".py").split(".")[0]
+        files = [ROOT / command] if command.endswith(".py") else sorted(package.rglob("*.py"))
+        code = "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+        for option in re.findall(r" (--[\w-]+)", options):
+            assert not code or f'"{option}"' in code, f"{command} {option}"
+
+
+@each_document
 def test_pictures_are_described(document: Path) -> None:
     """Each picture has a text for those who don't see it."""
     pictures = re.findall(r"!\[([^\]]*)\]|<img (?:(?!alt=)[^>])*?(?:alt=\"([^\"]*)\"[^>]*)?>", prose(document))
