@@ -110,6 +110,7 @@ class PortalSimulator:
         else:
             self._not_stuck.set()
         self.lessons_changed()
+        self.world.changed.bump()
 
     def reset(self) -> None:
         """Delete all state including sessions, and restore the default behaviour."""
