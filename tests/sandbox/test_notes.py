@@ -136,7 +136,7 @@ async def test_prepared_note(running: Stage) -> None:
     assert one["duration"] == other["duration"] >= 2
     note, again = (bot.files[each["file_id"]].content for each in (one, other))
     assert note[:-8] == again[:-8]  # the drawing is the same
-    template = examining.template_of(jpeg(cv2.imread(str(note_drawing.portrait_file("astronaut")))))  # type: ignore[arg-type]
+    template = examining.template_of(jpeg(cv2.imread(str(note_drawing.portrait_file("admiral")))))  # type: ignore[arg-type]
     examined = examining.examine(again, ASKED, template)
     assert (examined.problem, examined.seen) == (None, ASKED)
 
