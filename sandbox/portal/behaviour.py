@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.portal.words import WORDS
+
 WINDOW_KINDS = ("error", "closeless", "message", "notice")
 
 FOREIGN_PAGES: dict[str, tuple[int, str]] = {
@@ -24,6 +26,8 @@ FOREIGN_PAGES: dict[str, tuple[int, str]] = {
 class PortalBehaviour:
     """Injected faults and unusual behaviour. Numbers count down as they are used."""
 
+    language: str = ""
+    """The language of pages loaded from now on without a language cookie: kk, ru or en; empty is kk."""
     slow_ms: int = 0
     """Delay of every page load and round trip."""
     swallow_clicks: int = 0
@@ -104,6 +108,8 @@ class PortalBehaviour:
             elif isinstance(fields[name].default, bool):
                 if not isinstance(value, bool):
                     raise ValueError(f"{name} must be true or false")
+            elif name == "language" and value not in ("", *WORDS):
+                raise ValueError(f"language must be empty or one of {', '.join(WORDS)}")
             elif name == "window_kind" and value not in WINDOW_KINDS:
                 raise ValueError(f"window_kind must be one of {', '.join(WINDOW_KINDS)}")
             elif isinstance(fields[name].default, str):

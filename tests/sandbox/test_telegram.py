@@ -28,8 +28,8 @@ from telegram import (
 )
 from telegram.error import BadRequest, Conflict, Forbidden, NetworkError, RetryAfter
 
+from sandbox.signal import Clock, Signal
 from sandbox.telegram.server import TelegramSimulator
-from sandbox.telegram.signal import Clock, Signal
 
 pytestmark = pytest.mark.integration
 
