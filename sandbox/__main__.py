@@ -19,6 +19,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.bot_process import BotProcess
 from sandbox.cast import ADMIN, BOTS, MARKER, STUDENTS, TEACHERS, Cast
@@ -42,15 +43,22 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "CHROME_BIN", "CHROMEDRIVER_PATH")
 def main() -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
     arguments = _parser().parse_args()
+    try:
+        while _runs_once(arguments):
+            _print("Starting over with empty phones...")
+    except OSError as error:  # a port is in use, or the folder is not writable
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _runs_once(arguments: argparse.Namespace) -> bool:
+    """Run until a signal or until the page asks to start over, then return True. The page's port stays the same."""
     # Always a new folder with a short name: Chrome creates sockets there, and their paths have a length limit.
     with tempfile.TemporaryDirectory(prefix="attendance-sandbox-", ignore_cleanup_errors=True) as scratch:
-        try:
-            data = (arguments.data or Path(scratch) / "sandbox").resolve()
-            data.mkdir(parents=True, exist_ok=True)
-            return asyncio.run(_until_signal(arguments, data, Path(scratch)))
-        except OSError as error:  # a port is in use, or the folder is not writable
-            print(f"sandbox: {error}", file=sys.stderr)
-            return 1
+        data = (arguments.data or Path(scratch) / "sandbox").resolve()
+        data.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(_until_signal(arguments, data, Path(scratch)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path) -> int:
+async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path) -> bool:
     stop = stopped_by_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed
     telegram, portal, lms = TelegramSimulator(), PortalSimulator(), LmsSimulator()
     cast = Cast(telegram, portal, lms, data / "data" / "photos")
@@ -98,6 +106,7 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
             "refresh_interval": REFRESH_INTERVAL,
             "portal_url": portal_url,
             "lms_url": lms_url,
+            "can_start_over": arguments.data is None,
         }
         page = PageServer(telegram, portal, lms, bot, cast, data / "data", about)
         url = await stack.enter_async_context(page.serving(arguments.host, arguments.port))
@@ -105,9 +114,10 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
         stack.push_async_callback(bot.stop)
         _print(f"Open {_reachable(url)} in a browser. Ctrl-C ends the sandbox.")
         await bot.start()
-        await _first_of(stop.wait(), page.watch.run())
+        await _first_of(stop.wait(), page.start_over.wait(), page.watch.run())
         _print("Stopping the bot...")
-    return 0
+        arguments.port = urlsplit(url).port
+    return not stop.is_set()
 
 
 async def _first_of(*endings: Coroutine[Any, Any, Any]) -> None:

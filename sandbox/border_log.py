@@ -160,7 +160,8 @@ class BorderLog:
             if name in ("expired", "closed") or (name == "page_load" and "detail" in event):
                 text += f" ({event['detail']})"
             way = (BOT, PORTAL) if name in _FROM_BOT else (PORTAL, BOT)
-            kind = "error" if name in ("refused", "expired", "swallowed", "too_late", "session_not_found") else "portal"
+            kind = "load" if name == "page_load" else "portal"
+            kind = "error" if name in ("refused", "expired", "swallowed", "too_late", "session_not_found") else kind
             username = event.get("username", "")
             yield _entry(event["at"], *way, by_login.get(username, username), self._masked(text), kind)
 

@@ -10,8 +10,10 @@ POST /api/photos {person, image}   an ID photo of the person's own: a JPEG or PN
 POST /api/notes/send {person, bot, name | file}   sends a prepared video note, or a recording (base64) as one
 GET  /api/bot?since=N      {state, start, outcome, last_line, lines: [{n, text}]}, lines after the Nth
 POST /api/bot/start        restart the bot after it has ended
+POST /api/start-over       begin again with empty phones and portal, unless the bot's data is kept (`can_start_over`)
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,6 +62,7 @@ class PageServer:
         self._cast = cast
         # An open page detects a restarted sandbox by a changed value, and reloads.
         self._about = {"run": secrets.token_hex(8)} | about
+        self.start_over = asyncio.Event()
         self._stream = EventStream(self._about["run"])
         facts = TourFacts(telegram.world, portal.world, lms.world, cast, data)
         self.watch = Watch(self._stream, telegram, portal, lms, bot, cast, facts)
@@ -75,6 +78,7 @@ class PageServer:
         app.router.add_get("/api/photos/{person}", self._photo)
         app.router.add_get("/api/bot", self._state)
         app.router.add_post("/api/bot/start", self._start)
+        app.router.add_post("/api/start-over", self._ask_to_start_over)
         app.add_subapp("/telegram", self._telegram.control_application())
         app.add_subapp("/portal", self._portal.control_application())
         app.add_subapp("/lms", self._lms.control_application())
@@ -135,6 +139,12 @@ class PageServer:
     async def _start(self, _request: web.Request) -> web.Response:
         if not await self._bot.start():
             return web.json_response({"error": "the bot is already running"}, status=409)
+        return web.json_response({})
+
+    async def _ask_to_start_over(self, _request: web.Request) -> web.Response:
+        if not self._about["can_start_over"]:
+            return web.json_response({"error": "--data keeps the bot's data: stop the sandbox to begin again"}, status=409)
+        self.start_over.set()
         return web.json_response({})
 
 

@@ -186,7 +186,7 @@ class PortalSimulator:
         session = self._session(request)
         is_new = session is None
         session = session or self.sessions.create()
-        locale = request.cookies.get(LOCALE_COOKIE, "")
+        locale = self.behaviour.language or request.cookies.get(LOCALE_COOKIE, "")
         ui = self._logic.open_ui(session, tab, locale if locale in WORDS else DEFAULT_LOCALE)
         answer = {
             "v-uiId": ui.id,
