@@ -55,10 +55,16 @@ class BorderLog:
 
     def __init__(self, telegram: TelegramWorld, portal: PortalWorld, lms: LmsWorld, cast: Cast) -> None:
         self._telegram, self._portal, self._lms, self._cast = telegram, portal, lms, cast
-        self._numbers = itertools.count(1)
-        self._calls_seen = self._portal_seen = self._lms_seen = 0
         self._running: dict[int, Call] = {}
         self._updates_seen: dict[str, int] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again with the simulators' new journals."""
+        self._numbers = itertools.count(1)
+        self._calls_seen = self._portal_seen = self._lms_seen = 0
+        self._running.clear()
+        self._updates_seen.clear()
 
     def news(self) -> list[Json]:
         """The new entries, in the order of their times."""
