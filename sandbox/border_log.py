@@ -39,7 +39,7 @@ _SHARED = {
     "document": "a document",
 }  # fmt: skip
 _PORTAL_WORDS = {
-    "page_load": "loads the page", "sign_in_click": "signs in", "signed_in": "lets the student in",
+    "page_load": "loads the page", "seen": "shows the lesson", "sign_in_click": "signs in", "signed_in": "lets the student in",
     "refused": "refuses the password", "click": "clicks the lesson's button", "marked": "marks attendance",
     "swallowed": "ignores the click", "expired": "ends the session", "session_not_found": "knows no such session",
     "opened": "opens a lesson", "closed": "closes a lesson", "too_late": "refuses: the lesson has closed",
@@ -166,7 +166,7 @@ class BorderLog:
             if name in ("expired", "closed") or (name == "page_load" and "detail" in event):
                 text += f" ({event['detail']})"
             way = (BOT, PORTAL) if name in _FROM_BOT else (PORTAL, BOT)
-            kind = "load" if name == "page_load" else "portal"
+            kind = "load" if name in ("page_load", "seen") else "portal"  # each reload has them
             kind = "error" if name in ("refused", "expired", "swallowed", "too_late", "session_not_found") else kind
             username = event.get("username", "")
             yield _entry(event["at"], *way, by_login.get(username, username), self._masked(text), kind)
