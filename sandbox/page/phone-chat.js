@@ -1,0 +1,269 @@
+// One chat of a person with a bot, as on the person's phone: the messages, what was pressed, and how they are kept.
+
+import { post } from "./api.js";
+import { bubble } from "./phone-bubble.js";
+import { Composer } from "./phone-composer.js";
+import { el } from "./phone-dom.js";
+import { MessageList } from "./phone-list.js";
+import { startLink } from "./phone-formatting.js";
+import { dayOf, introduction } from "./phone-words.js";
+
+const ANSWER_WITHIN = 30_000; // milliseconds in which a bot can answer a tap (the simulator's limit)
+const ACTION_LASTS = 5500; // milliseconds: "typing" ends by itself
+const ACTIONS = [[/photo/, "sendsPhoto"], [/document/, "sendsFile"], [/video/, "sendsVideo"]];
+
+export class Chat {
+  // `kind`: "marker", "teacher" or "student", as in /api/sandbox.
+  constructor(phone, kind) {
+    this.phone = phone;
+    this.kind = kind;
+    this.bot = phone.sandbox.bots[kind];
+    this.screen = null;
+    this.unread = 0;
+    this.seen = new Set(); // ids of messages that were there before
+    this.read = new Set(); // ids of the person's messages that the bot has reacted to
+    this.waiting = new Map(); // "message row column" -> id of the tap that has no answer yet
+    this.build();
+  }
+
+  get words() {
+    return this.phone.words;
+  }
+
+  build() {
+    this.list = new MessageList(this);
+    this.composer = new Composer(this);
+    this.node = el("div", { class: "chat" }, this.list.node, this.composer.node);
+    const { items } = this.list;
+    items.addEventListener("click", (event) => this.press(event));
+    items.addEventListener("keydown", (event) => {
+      const isButton = event.target.getAttribute("role") === "button";
+      if (!isButton || !["Enter", " "].includes(event.key)) return;
+      event.preventDefault();
+      this.press(event);
+    });
+  }
+
+  get isVisible() {
+    return this.phone.chat === this && this.node.checkVisibility() && !document.hidden;
+  }
+
+  // It came into view: everything counts as read, and the list stands where it stood.
+  entered() {
+    this.unread = 0;
+    this.list.restore();
+  }
+
+  // Shows a new state of the chat, as GET /telegram/chat returns it.
+  show(screen) {
+    const isFirst = this.screen === null;
+    this.screen = screen;
+    const fresh = screen.messages.filter((message) => !this.seen.has(message.message_id));
+    for (const { message_id: id } of fresh) this.seen.add(id);
+    this.noticeAction(screen.action);
+    this.notice(isFirst ? [] : fresh);
+    this.draw();
+    this.settle(screen.last_answer);
+    if (this.list.atEnd || fresh.some((message) => message.from === "person")) this.list.toEnd();
+  }
+
+  // Counts and announces the bot's new messages; edits are not announced.
+  notice(fresh) {
+    const own = fresh.filter((message) => message.from === "bot");
+    if (!own.length) return;
+    if (!this.isVisible) this.unread += own.length;
+    else this.list.grew(own.length);
+    for (const message of own) this.phone.announce(this, message.text || this.words[message.photo ? "photo" : "download"]);
+  }
+
+  draw() {
+    const { screen, words } = this;
+    this.noteRead(screen);
+    const now = Date.now() / 1000;
+    const wanted = [];
+    let day = "";
+    screen.messages.forEach((message, at) => {
+      const its = dayOf(message.date, this.phone.language, this.phone.sandbox.time_zone);
+      if (its !== day) wanted.push({ key: `day ${its}`, drawn: its, node: () => el("p", { class: "day", "data-key": `day ${its}` }, el("span", {}, its)) });
+      day = its;
+      const id = message.message_id;
+      const about = {
+        words, room: this.phone.room, bots: this.phone.usernames, now,
+        sender: message.from === "bot" ? this.bot.name : this.phone.person.name,
+        file: (file) => `/telegram/file?${new URLSearchParams({ bot: this.bot.username, file_id: file })}`,
+        isWaiting: (row, column) => this.waiting.has(`${id} ${row} ${column}`),
+        isRead: this.read.has(id),
+        isLast: screen.messages[at + 1]?.from !== message.from,
+      };
+      const drawn = JSON.stringify([
+        message, about.isRead, about.isLast, this.phone.language, [...this.waiting.keys()].filter((key) => key.startsWith(`${id} `)),
+        message.location?.live_period && now < message.date + message.location.live_period,
+      ]);
+      wanted.push({ key: String(id), drawn, node: () => bubble(message, about) });
+    });
+    if (this.pending) wanted.push({ key: "pending", drawn: this.pending, node: () => this.drawPending() });
+    this.list.keep(wanted.length ? wanted : [this.intro()]);
+    this.composer.draw(screen);
+    this.phone.chatChanged(this);
+  }
+
+  intro() {
+    const { words, phone } = this;
+    const text = this.describedAs || this.screen?.description || introduction(this.kind, phone.language);
+    const node = () => el("div", { class: "intro", "data-key": "intro" }, el("b", {}, words.whatItDoes), el("p", {}, text));
+    return { key: "intro", drawn: `${phone.language} ${text}`, node };
+  }
+
+  // What the page wants said before the first message; empty: the bot's own description.
+  describe(text) {
+    this.describedAs = text;
+    if (this.screen) this.draw();
+  }
+
+  drawPending() {
+    const label = el("span", { class: "length" }, this.pending);
+    return el("div", { class: "bubble person video_note last", "data-key": "pending", "aria-busy": "true" }, el("div", { class: "body" }, el("div", { class: "round drawing" }, el("i")), label));
+  }
+
+  // Two ticks once the bot has done something after the message.
+  noteRead({ messages, action }) {
+    const last = messages.findLastIndex((message) => message.from === "bot");
+    messages.forEach((message, at) => {
+      if (message.from === "person" && (at < last || message.reaction || action)) this.read.add(message.message_id);
+    });
+  }
+
+  // What the bot is doing, for the line below its name; null: nothing. It ends by itself.
+  noticeAction(action) {
+    clearTimeout(this.actionTimer);
+    this.action = action;
+    if (action) this.actionTimer = setTimeout(() => this.endAction(), ACTION_LASTS);
+  }
+
+  endAction() {
+    this.action = null;
+    this.phone.chatChanged(this);
+  }
+
+  get status() {
+    return this.action && this.words[ACTIONS.find(([pattern]) => pattern.test(this.action))?.[1] ?? "typing"];
+  }
+
+  press(event) {
+    const pressed = event.target.closest("[data-action]");
+    const node = pressed?.closest("[data-message]");
+    if (!node) return;
+    const message = this.screen.messages.find(({ message_id: id }) => String(id) === node.dataset.message);
+    const { action } = pressed.dataset;
+    const [name] = action.split(":", 1);
+    const acts = {
+      inline: () => this.tap(message, pressed),
+      link: () => this.phone.openLink(pressed.dataset.bot, action.slice("link:".length), pressed),
+      command: () => this.send({ text: action.slice("command:".length) }),
+      copy: () => this.copy(pressed.textContent),
+      spoiler: () => pressed.classList.add("open"),
+      photo: () => this.phone.enlarge(pressed.querySelector("img")),
+      note: () => play(pressed.querySelector("video")),
+      live: () => (action === "live:stop" ? this.edit(message, { live_period: null }) : this.phone.attach.move(message)),
+    };
+    acts[name]?.();
+  }
+
+  async tap(message, pressed) {
+    const [row, column] = pressed.dataset.at.split(" ").map(Number);
+    const button = message.buttons[row][column];
+    const key = `${message.message_id} ${row} ${column}`;
+    if (this.waiting.has(key)) return;
+    if (button.copy_text) return void this.copy(button.copy_text.text);
+    if (button.url) {
+      const opened = startLink(button.url, this.phone.usernames);
+      if (opened) this.phone.openLink(opened.bot, opened.code, pressed);
+      return; // other addresses are links
+    }
+    if (button.data === undefined) return void this.phone.say(this.words.unknownButton);
+    this.waiting.set(key, null);
+    this.draw();
+    try {
+      const { tap_id: tap } = await this.order("tap", { message_id: message.message_id, button: button.data });
+      this.waiting.set(key, tap);
+      this.settle(this.screen.last_answer); // the answer may have arrived first
+      setTimeout(() => this.release(tap) && this.phone.say(this.words.noAnswer), ANSWER_WITHIN);
+    } catch (error) {
+      this.waiting.delete(key);
+      this.draw();
+      this.phone.say(error.message);
+    }
+  }
+
+  release(tap) {
+    const key = [...this.waiting].find(([, id]) => id === tap)?.[0];
+    if (!key) return false;
+    this.waiting.delete(key);
+    this.draw();
+    return true;
+  }
+
+  settle(answer) {
+    if (!answer || !this.release(answer.tap_id)) return;
+    if (answer.url) {
+      const opened = startLink(answer.url, this.phone.usernames);
+      if (opened) this.phone.openLink(opened.bot, opened.code, this.list.node);
+    }
+    if (answer.text) this.phone.answer(this, answer);
+  }
+
+  order(what, body) {
+    return post(`/telegram/${what}`, { bot: this.bot.username, person: this.phone.person.id, ...body });
+  }
+
+  // Sends a content as POST /telegram/send takes it; false if Telegram's app would refuse it.
+  send(content) {
+    return this.try(() => this.order("send", content));
+  }
+
+  edit({ message_id: id }, location) {
+    return this.try(() => this.order("edit", { message_id: id, location }));
+  }
+
+  block(blocked) {
+    return this.try(() => this.order("block", { blocked }));
+  }
+
+  // Sends a video note, which takes a while; meanwhile its place in the chat shows that.
+  async sendNote(note) {
+    this.pending = this.words.drawing;
+    this.draw();
+    this.list.toEnd();
+    const sent = await this.try(() => post("/api/notes/send", { bot: this.bot.username, person: this.phone.person.id, ...note }));
+    this.pending = null;
+    this.draw();
+    return sent;
+  }
+
+  async try(order) {
+    try {
+      await order();
+      return true;
+    } catch (error) {
+      this.phone.say(error.message);
+      return false;
+    }
+  }
+
+  async copy(text) {
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    this.phone.say(copied ? this.words.copied : this.words.notCopied);
+  }
+}
+
+// Plays a video note once, or stops it; the ring around it shows how far it is.
+function play(video) {
+  if (!video.paused) return video.pause();
+  const ring = video.parentElement.querySelector("circle");
+  video.ontimeupdate = () => ring.style.setProperty("stroke-dashoffset", String(100 - (100 * video.currentTime) / video.duration));
+  video.onended = () => {
+    video.currentTime = 0;
+  };
+  video.muted = true;
+  video.play();
+}
