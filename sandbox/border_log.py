@@ -39,7 +39,8 @@ _SHARED = {
     "document": "a document",
 }  # fmt: skip
 _PORTAL_WORDS = {
-    "page_load": "loads the page", "seen": "shows the lesson", "sign_in_click": "signs in", "signed_in": "lets the student in",
+    "page_load": "loads the page", "seen": "shows the lesson",
+    "sign_in_click": "signs in", "signed_in": "lets the student in",
     "refused": "refuses the password", "click": "clicks the lesson's button", "marked": "marks attendance",
     "swallowed": "ignores the click", "expired": "ends the session", "session_not_found": "knows no such session",
     "opened": "opens a lesson", "closed": "closes a lesson", "too_late": "refuses: the lesson has closed",
@@ -97,7 +98,9 @@ class BorderLog:
         if isinstance(said, str) and said:
             text += f": {self._masked(said)}"
         kind = "call"
-        if call.error is not None:
+        if call.error is not None and "message is not modified" in call.error:
+            text += " (nothing has changed)"
+        elif call.error is not None:
             text, kind = f"{text} -> {call.status or 'no answer'} {self._masked(call.error)}", "error"
         return _entry(call.at, self._bot_name(call.bot), TELEGRAM, person, text, kind)
 

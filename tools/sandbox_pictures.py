@@ -1,5 +1,6 @@
 """Takes the documentation's pictures of the sandbox, from one run of its tour: `python -m tools.sandbox_pictures`."""
 
+import contextlib
 import io
 import tempfile
 from pathlib import Path
@@ -70,32 +71,34 @@ class Camera:
 
 def main() -> None:
     """Follow the tour and take all pictures."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        with started(Path(folder)) as sandbox, chrome(Path(folder) / "chrome") as driver:
-            page = Page(driver, sandbox.url)
-            page.sized(*WIDE)
-            page.sees_bot("The bots are running")
-            camera = Camera(page)
-            camera.frame(LAST)
-            page.press("#tour-start")
-            page.follows_the_tour("Step 6 of 7", camera.before)
-            page.sees(STUDENT, "Attendance Marked.")
-            camera.frame(LAST)
-            camera.still("chat.png", TALL, 2, phone(STUDENT))
-            page.sized(*SMALL)
-            page.press("#tabs button", STUDENT)
-            camera.still("pictures/sandbox-phone.png", SMALL, 2)
-            page.follows_the_tour("Step 7 of 7", camera.before)
-            page.sees(STUDENT, "Attendance marked")
-            camera.still("pictures/teacher.png", TALL, 2, phone(TEACHER))
-            camera.still("pictures/sandbox-light.png", WIDE, 1.5)
-            camera.still("pictures/sandbox-dark.png", WIDE, 1.5, dark=True)
-            page.follows_the_tour("Done", camera.before)
-            page.sees(TEACHER, "-final.xlsx")
-            camera.frame(LAST)
-            camera.still("pictures/student.png", TALL, 2, phone(STUDENT))
-            camera.animation("sandbox.gif")
-            assert page.driver.find_elements(By.CSS_SELECTOR, ".answer.bad") == []  # noqa: S101  # the pictures show none
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as stack:
+        profile = Path(folder) / "chrome"
+        profile.mkdir()
+        sandbox = stack.enter_context(started(Path(folder)))
+        page = Page(stack.enter_context(chrome(profile)), sandbox.url)
+        page.sized(*WIDE)
+        page.sees_bot("The bots are running")
+        camera = Camera(page)
+        camera.frame(LAST)
+        page.press("#tour-start")
+        page.follows_the_tour("Step 6 of 7", camera.before)
+        page.sees(STUDENT, "Attendance Marked.")
+        camera.frame(LAST)
+        camera.still("chat.png", TALL, 2, phone(STUDENT))
+        page.sized(*SMALL)
+        page.press("#tabs button", STUDENT)
+        camera.still("pictures/sandbox-phone.png", SMALL, 2)
+        page.follows_the_tour("Step 7 of 7", camera.before)
+        page.sees(STUDENT, "Attendance marked")
+        camera.still("pictures/teacher.png", TALL, 2, phone(TEACHER))
+        camera.still("pictures/sandbox-light.png", WIDE, 1.5)
+        camera.still("pictures/sandbox-dark.png", WIDE, 1.5, dark=True)
+        page.follows_the_tour("Done", camera.before)
+        page.sees(TEACHER, "-final.xlsx")
+        camera.frame(LAST)
+        camera.still("pictures/student.png", TALL, 2, phone(STUDENT))
+        camera.animation("sandbox.gif")
+        assert page.driver.find_elements(By.CSS_SELECTOR, ".answer.bad") == []  # noqa: S101  # the pictures show none
 
 
 if __name__ == "__main__":

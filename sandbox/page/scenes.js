@@ -43,7 +43,7 @@ export class Scenes {
     this.tabs = find("tabs");
     this.small = matchMedia("(max-width: 719px)");
     for (const person of sandbox.people) this.add(person);
-    for (const button of document.querySelectorAll("[data-scene]")) {
+    for (const button of document.querySelectorAll("button[data-scene]")) {
       button.addEventListener("click", () => this.open(button.dataset.scene));
     }
     find("add").addEventListener("submit", (event) => this.addPerson(event));
@@ -104,10 +104,9 @@ export class Scenes {
     const people = this.people().map(({ person }) => person.id);
     const views = [...people, "system", "log"];
     this.view = views.includes(view) ? view : people[0];
-    for (const button of document.querySelectorAll("[data-scene]")) {
+    for (const button of document.querySelectorAll("button[data-scene]")) {
       button.setAttribute("aria-pressed", String(button.dataset.scene === scene));
     }
-    document.body.dataset.scene = scene;
     write(find("scene-about"), SCENES[scene].about);
     for (const { person, phone } of this.people()) {
       phone.show(this.kindOf(person, scene));

@@ -34,7 +34,7 @@ export class Tour {
     find("tour-open").addEventListener("click", () => this.reopen());
     find("tour-skip").addEventListener("click", () => this.skip());
     find("tour-show").addEventListener("click", () => this.reveal());
-    for (const id of ["tour-again", "tour-over"]) find(id).addEventListener("click", () => this.startOver(find(id)));
+    find("tour-over").addEventListener("click", () => this.startOver(find("tour-over")));
     // A phone draws itself anew at any time, so the next button is looked for after each change.
     const changes = { subtree: true, childList: true, attributes: true, attributeFilter: ["class", "hidden", "disabled", "open"] };
     new MutationObserver(() => this.look()).observe(document.querySelector("main"), changes);
@@ -147,7 +147,7 @@ export class Tour {
     find("tour-done").hidden = !this.isFinished;
     find("tour-step").hidden = this.isFinished;
     for (const id of ["tour-skip", "tour-show"]) find(id).hidden = this.isFinished;
-    find("tour-over").hidden = this.isFinished || !(done || this.skipped.size);
+    find("tour-over").hidden = !(done || this.skipped.size);
     if (!this.isFinished) {
       write(find("tour-number"), `Step ${this.at + 1} of ${this.steps.length}`);
       write(find("tour-title"), this.step.title);

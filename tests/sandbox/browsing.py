@@ -84,7 +84,7 @@ class Page:
     """Page object of the sandbox's page. People are named as on their phones."""
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
-        self.driver = driver
+        self.driver, self.url = driver, url
         driver.get(url)
         driver.execute_script("localStorage.clear(); sessionStorage.clear()")
         driver.get(url)
