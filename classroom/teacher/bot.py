@@ -25,6 +25,7 @@ from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
+from classroom.teacher.register import RegisterDialogue
 from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
@@ -61,6 +62,7 @@ class TeacherBot:
         self._opening = Opening(self._classroom)
         self._places = PlaceQuestion(self._classroom)
         self._upload = RosterUpload(self._classroom)
+        self._registers = RegisterDialogue(self._classroom, self._reports.files, self.sign_in, self._show_menu)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -81,6 +83,7 @@ class TeacherBot:
             *self._buttons.handlers(),
             *self._moves.handlers(),
             *self._upload.handlers(),
+            *self._registers.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -113,8 +116,7 @@ class TeacherBot:
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
         elif sender(update) in self._classroom.settings.classroom_admins:
-            text = self._upload.help_text(self._side.texts(sender(update)))
-            await self._side.outbox.put(Item(sender(update), "send", text))
+            await self._registers.welcome(sender(update), self._upload.help_text(self._side.texts(sender(update))))
         if self._classroom.troubles is not None and sender(update) in self._classroom.settings.classroom_admins:
             await self._classroom.troubles.tell(sender(update))
 
@@ -144,8 +146,8 @@ class TeacherBot:
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         text, keyboard = await self._menu_of(person, headline)
-        edited = [Item(person, "edit", text, keyboard, slot=SCREEN)]
-        await self._side.outbox.put(*(edited if edit else below(person, text, keyboard)))
+        shown = [Item(person, "edit", text, keyboard, slot=SCREEN)] if edit else below(person, text, keyboard)
+        await self._side.outbox.put(*shown)
 
     async def _menu_of(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
         _ = self._side.texts(person)
@@ -153,7 +155,8 @@ class TeacherBot:
         text = f"{headline}\n\n{what}".strip()
         keyboard: Keyboard = [
             [Button(_("Take Attendance"), "take")],
-            [Button(_("History"), "history"), Button(_("Sign Out"), "out")],
+            [Button(_("History"), "history"), Button(_("Register"), "register")],
+            [Button(_("Sign Out"), "out")],
         ]
         if await self._recent(person):
             keyboard.insert(1, [Button(_("Open Session"), "sessions")])
@@ -172,11 +175,8 @@ class TeacherBot:
         await tapped(update, None if recent else _("No session is running."))
         if await self._teacher(update) is None:
             return
-        if len(recent) == 1:
-            await self._boards.show(recent[0], anew=True)
-            return
-        if not recent:
-            await self._show_menu(person, edit=True)
+        if len(recent) < 2:
+            await (self._boards.show(recent[0], anew=True) if recent else self._show_menu(person, edit=True))
             return
         keyboard: Keyboard = []
         for each in recent:

@@ -1,11 +1,11 @@
 """Students on two batches of one session: one check-in marks every sheet that has them."""
 
 import pytest
+from classroom.reports.files import rows
 
 from classroom.domain.sessions import Mark, Session, Status
 from classroom.lms.sheet_writer import record_of
 from classroom.overview import SessionOverview
-from classroom.reports.files import rows
 from classroom.reports.texts import report_texts
 from telegram_app.i18n import texts
 from tests.classroom.check_in.scenario import CODE, OPENED, TEACHER, CheckInScenario
