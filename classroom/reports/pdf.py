@@ -17,6 +17,7 @@ from classroom.reports.tables import Column, Table, shown
 
 WIDTH, HEIGHT = landscape(A4)
 MARGIN, PAD, NARROW = 11 * mm, 1.2 * mm, 7.4 * mm
+BETWEEN = 0.8 * mm  # above and below the lines of a cell
 LEAST, WIDEST = 13 * mm, 62 * mm  # of a column
 FIXED_MOST = 120 * mm  # of the columns that are repeated on each page
 SIZE, LEADING = 7.5, 9.2  # points
@@ -96,7 +97,7 @@ class _Print:
         self._widths = self._fitted()
         self._texts = [self._in_lines(row) for row in self._rows]  # only of the columns that are not narrow
         lines = [max(map(len, row.values()), default=1) for row in self._texts]
-        self._heights = [LEADING * max(number, 1) + 2 * PAD for number in lines]
+        self._heights = [LEADING * max(number, 1) + 2 * BETWEEN for number in lines]
         self._titles = [self._title(at) for at in range(len(table.columns))]
         self._header = max(
             max(map(_width, lines)) + 2 * PAD if column.narrow else LEADING * len(lines) + 2 * PAD
@@ -238,7 +239,7 @@ class _Print:
                     self._put_narrow(text, self._rows[row][at], left, upper)
                     continue
                 for number, line in enumerate(self._texts[row].get(at, ())):
-                    text.setTextOrigin(left + PAD, upper - PAD - SIZE - number * LEADING)
+                    text.setTextOrigin(left + PAD, upper - BETWEEN - SIZE - number * LEADING)
                     text.textOut(line)
         canvas.drawText(text)
         return tops[-1]
@@ -246,7 +247,7 @@ class _Print:
     def _put_narrow(self, text: object, cell: object, left: float, upper: float) -> None:
         shown_ = f"{cell:.0f}" if isinstance(cell, float) else str(cell or "")
         if shown_:
-            text.setTextOrigin(left + (NARROW - _width(shown_)) / 2, upper - PAD - SIZE)  # type: ignore[attr-defined]
+            text.setTextOrigin(left + (NARROW - _width(shown_)) / 2, upper - BETWEEN - SIZE)  # type: ignore[attr-defined]
             text.textOut(shown_)  # type: ignore[attr-defined]
 
     def _draw_title(self, at: int, left: float, top: float) -> None:
