@@ -76,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     i18n.load()
     try:
         if chosen.backup is not None:
+            signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # deletes what is half made
             return _back_up(chosen.backup, settings)
         if chosen.restore is not None:
             return _restore(chosen.restore, settings)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,7 +57,7 @@ from core.encryption import DELETIONS, Cipher, open_cipher
 from core.health import HealthReports, PartHealth
 from core.settings import Settings
 from core.sqlite import Database
-from core.tasks import is_wanted
+from core.tasks import is_wanted, until_first
 from telegram_app.attempts import Attempts, SignInLocks
 from telegram_app.factory import AnyApplication, run_side_by_side
 from telegram_app.files import SHIPPED, by_prefix, files_in
@@ -149,7 +149,7 @@ async def serve(
         if verification is not None:
             stack.enter_context(reports.part(verification.report))
             work.append(_verify(verification, student))
-        await _until_first(work)
+        await until_first(work)
 
 
 def assemble(
@@ -223,6 +223,7 @@ def assemble(
         tidy=tidy,
         finish_begun=finish_what_was_begun,
         show_menu=teachers.show_menu_after,
+        settle=buttons.whole_class.settle,
         between_looks=intervals.between_looks,
     )
     return keeper, verification
@@ -242,19 +243,6 @@ async def _verify(verification: Verification, student: BotParts) -> None:
         await asyncio.Event().wait()
     finally:
         await verification.close()
-
-
-async def _until_first(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all of ``work`` until the first of it ends; then cancel the rest, and raise the first one's error."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        done, _running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for each in done:
-            each.result()
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.wait(tasks)
 
 
 @asynccontextmanager

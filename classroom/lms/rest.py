@@ -41,7 +41,7 @@ class RestLms:
     ``base_url`` is BASE_URL, ``login_url`` JWT_LOGIN_ENDPOINT (ends in ``/login``); ``timeout`` is in seconds.
     """
 
-    needs_password = True
+    needs_password = one_record_a_day = True
 
     def __init__(self, base_url: str, login_url: str, store: Store, clock: Clock, *, timeout: float = TIMEOUT) -> None:
         self._base = base_url.rstrip("/")

@@ -22,6 +22,7 @@ LEAST, WIDEST = 13 * mm, 62 * mm  # of a column
 FIXED_MOST = 120 * mm  # of the columns that are repeated on each page
 SIZE, LEADING = 7.5, 9.2  # points
 MOST_LINES = 6  # of a cell
+CARRIED = 3  # rows
 LONGEST_UPWARDS = 42 * mm
 PICTURE = 125 * mm, 64.6 * mm
 _FONT = Path(__file__).with_name("DejaVuSans.ttf")
@@ -167,8 +168,10 @@ class _Print:
             while end < len(self._rows) and self._heights[end] <= left:
                 left -= self._heights[end]
                 end += 1
+            ends = end == len(self._rows) and self._below() <= left
+            if end == len(self._rows) and not ends and end - begin > CARRIED:
+                end -= CARRIED  # so that what stands below the table is not alone on a page
             is_last = end == len(self._rows)
-            ends = is_last and self._below() <= left
             for number, strip in enumerate(strips):
                 yield _Page(range(begin, end), strip, is_first, ends and number == 0)
             if is_last and not ends:

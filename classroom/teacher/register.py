@@ -21,7 +21,7 @@ from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import page_of
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
 
-CHOOSING = "register"  # name of a conversation step
+REGISTER = "register"  # name of a conversation step
 ON_A_PAGE, LONGEST_LABEL, LONGEST_NAME = 8, 40, 150
 EVERY = "all"  # data of a button: all teachers, or all batches
 
@@ -74,7 +74,7 @@ class RegisterDialogue:
     async def _tapped(self, update: Update, context: Context) -> None:
         person, what = sender(update), tapped_data(update).removeprefix("register:")
         step = await self._side.step(person)
-        if step is None or step.name != CHOOSING:  # a second tap, or an old button
+        if step is None or step.name != REGISTER:  # a second tap, or an old button
             await self._side.old_button(update)
             return
         await tapped(update)
@@ -128,7 +128,7 @@ class RegisterDialogue:
         await self._show(person, data | {"asks": asks, "listed": listed}, 0, typed=typed)
 
     async def _show(self, person: int, data: dict[str, Any], page: int, *, typed: bool = False) -> None:
-        await self._classroom.set_step(self._side, person, CHOOSING, data)
+        await self._classroom.set_step(self._side, person, REGISTER, data)
         _, asks, names = self._side.texts(person), data["asks"], [name for _value, name in data["listed"]]
         listed = page_of(list(enumerate(names)), page, ON_A_PAGE)
         is_long = any(len(name) > LONGEST_LABEL for _at, name in listed.shown)  # shortened names may look equal
@@ -171,7 +171,7 @@ class RegisterDialogue:
             text = _("That is more than {number} marks. Choose one batch, or fewer days.")
         if text:
             shown = {"since": f"{days[0]:%d.%m.%Y}", "until": f"{days[1]:%d.%m.%Y}", "number": MOST_CELLS}
-            await self._classroom.set_step(self._side, person, CHOOSING, data)
+            await self._classroom.set_step(self._side, person, REGISTER, data)
             await self._say(person, text.format(**shown), _day_buttons(_))
             return
         await self._side.outbox.put(Item(person, "delete", slot=SCREEN))

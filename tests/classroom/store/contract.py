@@ -295,6 +295,57 @@ class StoreContract:
         assert sum(result is True for result in results) == 1
         assert sum(isinstance(result, SessionExists) for result in results) == 3
 
+    async def test_other_lessons(self, store: Store) -> None:
+        """The other lessons of a batch, subject and date are found, oldest first, with their sessions as they are."""
+        later = await opened(store, a_session("b" * 12, ["CS-1"], opened_at=after(300), lesson="Lab"), code="222222")
+        first = await opened(store, a_session("c" * 12))
+        cancelled = await store.end_session(first.id, after(40), cancelled=True)
+        for number, change in enumerate(({"subject": "Physics"}, {"date": "2026-09-02"}, {"campus": "North"})):
+            await opened(store, a_session(f"{number:012}", ["CS-1"], **change), code=f"33333{number}")
+        new = replace(sheets_of(later)[0], session="d" * 12)
+        found = await store.other_lessons(new)
+        assert [(sheet.session, sheet.batch, session) for sheet, session in found] == [
+            (first.id, "CS-1", cancelled),
+            (later.id, "CS-1", later),
+        ]
+        assert [sheet.session for sheet, _session in await store.other_lessons(sheets_of(later)[0])] == [first.id]
+        assert await store.other_lessons(replace(new, batch="CS-9")) == []
+
+    async def test_cancelled_beside_others(self, store: Store) -> None:
+        """A cancellation has the records of the day's other lessons written again, except those that are not sent."""
+        names = {"a": "", "b": "Lab", "c": "Seminar", "d": "Talk"}
+        for name, lesson in names.items():
+            record = LmsRecord.NONE if lesson == "Talk" else LmsRecord.SHARED
+            await opened(
+                store, a_session(name * 12, ["CS-1"], lesson=lesson, lms_record=record), code=f"22222{ord(name) % 10}"
+            )
+            if lesson != "Seminar":  # nobody has come to it
+                await store.mark(name * 12, mark("CS-1-b00"), overwrite=False)
+        await opened(store, a_session("e" * 12, ["CS-1"], subject="Physics"), code="555555")
+        for name in "ab":
+            await store.acked(name * 12, "CS-1", 1)
+        await store.acked("e" * 12, "CS-1", 0)
+        await store.end_session("b" * 12, after(30), cancelled=True)
+        assert {each.session[0] for each in await store.unacked() if each.version} == {"a"}
+        versions = {name: (await store.sheets(name * 12))[0].version for name in "bcde"}
+        assert versions == {"b": 1, "c": 0, "d": 1, "e": 0}
+
+    async def test_days_are_cleaned_whole(self, store: Store) -> None:
+        """The lessons of a day and subject, which may share a record, are deleted together when the last is over."""
+        first = await opened(store, a_session())
+        lab = await opened(store, a_session("b" * 12, opened_at=after(7200), lesson="Lab"), code="222222")
+        other = await opened(store, a_session("c" * 12, subject="Physics"), code="333333")
+        for each in (first, other):
+            await store.end_session(each.id, after(40))
+            await store.set_reported(each.id, after(60), final=True)
+        await store.clean(after(9000), after(3600))
+        assert [each.id for each in await store.sessions_of(7, 10)] == [lab.id, first.id]
+        await store.clean(after(90_000), after(86_400))
+        assert [each.id for each in await store.sessions_of(7, 10)] == [lab.id, first.id]
+        await store.end_session(lab.id, after(7300), cancelled=True)
+        await store.clean(after(90_000), after(86_400))
+        assert await store.sessions_of(7, 10) == []
+
     async def test_without_phones(self, store: Store) -> None:
         """Lessons without phones have no code, also several at once; they are marked and end like others."""
         tries = [a_session(f"{each:012}", [f"CS-{each}"], place=None, without_phones=True) for each in range(3)]

@@ -48,6 +48,7 @@ from tests.classroom.store.contract import (
     opened,
     sheets_of,
 )
+from tests.classroom.store.contract_by_hand import ByHandContract
 from tests.servers import ROOT, mongo_server
 from tests.waiting import PATIENCE
 
@@ -98,7 +99,7 @@ async def documents(mongo_uri: str, database: str) -> AsyncIterator[AsyncDatabas
         yield client[database]
 
 
-class TestMongoStore(StoreContract):
+class TestMongoStore(StoreContract, ByHandContract):
     """The contract."""
 
 

@@ -33,6 +33,7 @@ from tests.classroom.store.contract import (
     check_version_6,
     opened,
 )
+from tests.classroom.store.contract_by_hand import ByHandContract
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
@@ -50,7 +51,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, ByHandContract):
     """The contract."""
 
 
