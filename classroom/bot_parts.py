@@ -85,4 +85,4 @@ def _student_commands(_: Texts) -> dict[str, str]:
 
 
 def _teacher_commands(_: Texts) -> dict[str, str]:
-    return {"history": _("History"), "move": _("Move to Another Account")}
+    return {"history": _("History"), "register": _("Register"), "move": _("Move to Another Account")}

@@ -134,7 +134,7 @@ def _write(path: Path, record: lms.Record) -> None:
         for line in record.lines
     ]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, csv_text(_HEADER, lines))
+    replace_file(path, csv_text([_HEADER, *lines]))
 
 
 class RosterFolder:
