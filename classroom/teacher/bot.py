@@ -15,7 +15,6 @@ from classroom.domain.sessions import Session, Teacher, end_of
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.lms.tables import FileWrong
-from classroom.overview import session_label
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom, typed
 from classroom.teacher import manual_marks, opening, without_phones
