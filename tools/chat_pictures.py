@@ -1,4 +1,4 @@
-"""Takes the documents' pictures of chats, from two runs of the sandbox: `python -m tools.chat_pictures`."""
+"""Takes the README's pictures of chats, from two runs of the sandbox: `python -m tools.chat_pictures`."""
 
 import contextlib
 import os
