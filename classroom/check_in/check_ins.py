@@ -50,10 +50,7 @@ OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
 
 class CheckIns(CodeEntry):
-    """Moves check-ins from code to mark in the store; ``on_mark`` may get a mark twice.
-
-    Methods may raise StoreUnavailable, and can be repeated.
-    """
+    """Moves check-ins to their marks. Methods may raise StoreUnavailable; repeated ones may call ``on_mark`` twice."""
 
     def __init__(self, classroom: Classroom, on_mark: OnMark) -> None:
         super().__init__(classroom)
@@ -217,6 +214,8 @@ class CheckIns(CodeEntry):
                 changed += results
                 what = f"session {session.id}: student {check_in.student_id}"
                 log.info("%s, %s by teacher %d", what, "accepted" if accept else "rejected", session.teacher)
+                if not accept:
+                    self._classroom.metrics.ended("rejected")
         if changed:
             self._classroom.wake_sync(session.id)
         return changed
@@ -253,6 +252,7 @@ class CheckIns(CodeEntry):
             ended = replace(check_in, step=CheckInStep.EXPIRED, updated_at=now)
             if await store.move_check_in(ended, {check_in.step}, check_in):
                 noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
+                self._classroom.metrics.ended("expired")
 
     async def unbind(self, session: Session, student_id: str, *, again: bool = False) -> bool:
         """Unbind a student ID from its account, on record; its check-in to this session begins again.
