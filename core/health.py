@@ -17,7 +17,7 @@ from aiohttp import web
 from prometheus_client import GCCollector, Histogram, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from core.metrics import SHORT, CountLogs, Metrics, spread
+from core.metrics import SHORT, Metrics, spread
 from core.settings import HealthAddress, SettingsError
 
 log = logging.getLogger(__name__)
@@ -133,12 +133,10 @@ async def serving(at: HealthAddress | None, reports: HealthReports) -> AsyncIter
             reason = advice if error.errno == errno.EADDRINUSE else error.strerror
             raise SettingsError(f"HEALTH_PORT: got '{at.port}' on {at.host}, wants a free port ({reason})") from error
         log.info("health: on port %d of %s", at.port, at.host)
-        measuring, lines = asyncio.create_task(_measure(reports.lateness)), CountLogs(reports.metrics)
-        logging.getLogger().addHandler(lines)
+        measuring = asyncio.create_task(_measure(reports.lateness))
         try:
             yield
         finally:
-            logging.getLogger().removeHandler(lines)
             measuring.cancel()
     finally:
         await runner.cleanup()

@@ -1,6 +1,5 @@
 """The metrics of one process, in the format of Prometheus. Each package declares its own beside its subject."""
 
-import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,10 +22,10 @@ Kind = TypeVar("Kind", bound=MetricWrapperBase)
 
 
 class Metrics:
-    """Declares metrics in a registry of its own; one that is declared again is the same one. From any thread.
+    """Declares metrics in a registry of its own; one that is declared again is the same one.
 
     Labels are given with their values, which begin at 0, or with none where only code of ours decides about them.
-    A label is never a person's name or ID, nor anything that somebody can type.
+    A label is never a person's name or ID, nor anything that somebody can type. Any thread may count.
     """
 
     def __init__(self) -> None:
@@ -84,18 +83,6 @@ class Calls:
             raise
         self._calls.labels(*labels, answer.result).inc()
         self._seconds.labels(*labels).observe(time.monotonic() - begun)
-
-
-class CountLogs(logging.Handler):
-    """Counts log lines by level, warnings and above."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        super().__init__(logging.WARNING)
-        levels = ("warning", "error", "critical")
-        self._lines = metrics.counter("log_lines", "Warnings and errors in the log.", level=levels)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lines.labels(record.levelname.lower()).inc()
 
 
 def spread(histogram: Histogram) -> dict[str, float]:

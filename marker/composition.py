@@ -28,7 +28,7 @@ from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
-from marker.profile import description, short
+from marker.profile import MARKER
 from marker.questions import STEPS
 from marker.services import Services
 from marker.single_user import take_over_settings
@@ -50,7 +50,7 @@ from telegram_app.metrics import BotMetrics
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.profile import Profile, publishing
+from telegram_app.profile import publishing
 from telegram_app.wire import PollingRequest
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             await fetching.enter_async_context(polling(application, poll, services))
             name = application.bot.username
             log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
-            await stack.enter_async_context(publishing(application.bot, Profile(description, short)))
+            await stack.enter_async_context(publishing(application.bot, MARKER))
             await marker.run(poll.refused, lambda: poll.conflict)
     raise TokenRefused("TELEGRAM_BOT_TOKEN")
 

@@ -11,7 +11,7 @@ import pytest
 
 from classroom.metrics import ClassroomMetrics
 from core.health import HealthReports
-from core.metrics import CountLogs, Metrics
+from core.metrics import Metrics
 from lessons.metrics import LessonMetrics
 from marker.health_report import MarkerGauges
 from portal.metrics import PortalMetrics
@@ -25,7 +25,7 @@ DOCUMENT, DASHBOARD, ALERTS = (
 )
 # labels whose values are ours, or names in our code or of Telegram's methods
 LABELS = {
-    *("answer", "bot", "call", "error", "lane", "le", "level", "method", "mode", "outcome", "result", "severity"),
+    *("answer", "bot", "call", "error", "lane", "le", "method", "mode", "outcome", "result", "severity"),
     *("state", "step"),
 }
 BY_PROMETHEUS = {"instance", "job"}
@@ -38,7 +38,7 @@ PROCESS = {
 def declared() -> Metrics:
     """Return the metrics of a process that has all parts."""
     metrics = HealthReports().metrics
-    for part in (BotMetrics, PortalMetrics, LessonMetrics, MarkerGauges, ClassroomMetrics, CountLogs):
+    for part in (BotMetrics, PortalMetrics, LessonMetrics, MarkerGauges, ClassroomMetrics):
         part(metrics)
     metrics.gauge("last_backup_timestamp_seconds", "As in bot.py, which declares it.")
     return metrics

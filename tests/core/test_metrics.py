@@ -1,13 +1,12 @@
-"""Declaring metrics, counting calls and log lines, and the figures that /healthz takes from histograms."""
+"""Declaring metrics, counting calls, and the figures that /healthz takes from histograms."""
 
 import asyncio
-import logging
 
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.metrics import Calls, CountLogs, Metrics, spread
+from core.metrics import Calls, Metrics, spread
 
 pytestmark = pytest.mark.unit
 
@@ -85,20 +84,6 @@ class TestCalls:
         calling.cancel()
         await asyncio.wait({calling})
         assert not any("result" in name for name in samples(metrics))
-
-
-def test_log_lines() -> None:
-    """Warnings and errors are counted by level, other lines are not."""
-    metrics = Metrics()
-    counted, log = CountLogs(metrics), logging.getLogger("tests.metrics")
-    log.addHandler(counted)
-    try:
-        for level in (logging.INFO, logging.WARNING, logging.WARNING, logging.ERROR):
-            log.log(level, "a line")
-    finally:
-        log.removeHandler(counted)
-    lines = "attendance_log_lines_total{level=%s}"
-    assert [samples(metrics)[lines % level] for level in ("warning", "error", "critical")] == [2, 1, 0]
 
 
 class TestSpread:

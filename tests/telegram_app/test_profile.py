@@ -11,14 +11,13 @@ from telegram.constants import BotDescriptionLimit
 from telegram.ext import Application, ApplicationBuilder
 
 from classroom import profiles
-from marker import profile as marker_profile
+from marker.profile import MARKER
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.profile import Profile, publish, publishing
 from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import BOT, TOKEN, Telegram
 from tests.waiting import eventually_true
 
-MARKER = Profile(marker_profile.description, marker_profile.short)
 PROFILES = {"marker": MARKER, "teacher": profiles.TEACHER, "student": profiles.STUDENT}
 PROFILE = Profile(lambda _: f"Description, {_.language}", lambda _: f"Short, {_.language}", lambda _: {"me": "Me"})
 CHANGES = ("setMyCommands", "setMyDescription", "setMyShortDescription")
