@@ -160,7 +160,6 @@ def assemble(
     """Add the handlers, create the LMS sync; return the keeper and, unless ``parts`` is None, the queue of notes."""
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
-        classroom.metrics.marked(mark)
         await notices.tell_mark(session, student_id, mark)
         await reviews.delete_for(session, student_id)
 

@@ -20,9 +20,9 @@ class ClassroomMetrics:
         answers = "Answers to codes, locations and video notes of students by kind (classroom/check_in/answers.py)."
         self._answers = declare.counter("check_in_answers", answers, answer=())
         ends = ("face", "confirmed", "by hand", "rejected", "expired")
-        self._check_ins = declare.counter(
-            "check_ins", "Ends of check-ins: a mark by the face, the teacher, by hand; or none.", outcome=ends
-        )
+        what = "Ends of check-ins: marks by the face, by the teacher's confirmation or by hand; or none."
+        self._check_ins = declare.counter("check_ins", what, outcome=ends)
+        self.rejected, self.expired = self._check_ins.labels("rejected"), self._check_ins.labels("expired")
         self.sessions = declare.gauge("sessions", "Lessons whose final report was not sent yet.")
         self.unsent = declare.gauge("sheets_not_in_lms", "Sheets with marks that the LMS has not confirmed.")
         self.lms_calls = Calls(declare, "lms", "the LMS", call=())
@@ -42,7 +42,4 @@ class ClassroomMetrics:
         self._answers.labels(kind).inc()
 
     def marked(self, mark: Mark) -> None:
-        self.ended("by hand" if mark.is_by_hand else "confirmed" if mark.by else "face")
-
-    def ended(self, outcome: str) -> None:
-        self._check_ins.labels(outcome).inc()
+        self._check_ins.labels("by hand" if mark.is_by_hand else "confirmed" if mark.by else "face").inc()

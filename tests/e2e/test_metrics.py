@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,14 @@ import pytest
 
 from tests import children
 from tests.bot_process import BotProcess, ClassProcess, MarkerProcess, free_port
-from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Student, Teacher, an_lms, its_telegram, rosters
-from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually
-from tests.servers import need_browser, need_prometheus
+from tests.classroom.running import TEACHER_TOKEN, Student, Teacher, an_lms, its_telegram
+from tests.e2e.people import TOKEN, Person, Portal, Telegram, eventually
+from tests.servers import need_prometheus
 from tests.test_metrics import ALERTS, declared, queries_of_the_dashboard
 from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.ordeal, pytest.mark.parametrize("portal", ["simulated"], indirect=True)]
-STUDENT, USERNAME, PASSWORD = 2001, "a_student", "Correct-Horse-7"
+STUDENT, USERNAME, PASSWORD = 2001, "a_student", "Correct-Horse-7"  # as in ``all_bots``
 
 
 def scraped(bot: BotProcess) -> str:
@@ -127,28 +126,6 @@ class TestFaults:
             finally:
                 bot.end()
                 telegram.http.close()
-
-
-@pytest.fixture
-def all_bots(telegram_url: str, portal: Portal, tmp_path: Path) -> Iterator[MarkerProcess]:
-    """A running bot.py with the marker, which watches for a student, and the classroom."""
-    need_browser()
-    telegram = its_telegram(telegram_url)
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    portal.has_student(USERNAME, PASSWORD)
-    tokens = {"TEACHER_BOT_TOKEN": TEACHER_TOKEN, "STUDENT_BOT_TOKEN": STUDENT_TOKEN}
-    bot = MarkerProcess(tmp_path, telegram, portal, FACE_ENGINE="none", **tokens)
-    rosters(tmp_path / "data", {"CS-1": [("S001", "A. Student")]})
-    bot.seed(STUDENT, USERNAME, PASSWORD, monitoring=True)
-    bot.environment["HEALTH_PORT"] = str(bot.port)
-    bot.start()
-    try:
-        eventually("all bots", lambda: bot.log().count("is ready") == 3)
-        rises(bot, 'checks_total{result="ok"}')
-        yield bot
-    finally:
-        bot.end()
-        telegram.http.close()
 
 
 def test_promtool(all_bots: MarkerProcess) -> None:
