@@ -15,6 +15,7 @@ from classroom.domain.shared_records import is_sent
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
+from classroom.metrics import ClassroomMetrics
 from classroom.saved_rooms import SavedRooms
 from classroom.store import Store
 from core.clock import Clock
@@ -57,6 +58,7 @@ class Classroom:
     student: Side
     rooms: SavedRooms
     below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
+    metrics: ClassroomMetrics = field(default_factory=ClassroomMetrics)
     sign_in_locks: SignInLocks = field(init=False)  # set at the start
     sync: LmsSync | None = None  # set once everything is assembled
     troubles: AdminNotices | None = None  # likewise

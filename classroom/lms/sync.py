@@ -13,13 +13,14 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import LmsRecord, Session, Sheet
 from classroom.domain.shared_records import is_sent, parts_of, record_of_day
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
 from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, SyncPace, loop_time
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store, StoreError
 from core.backoff import Backoff
 from core.clock import Clock
@@ -52,10 +53,10 @@ class LmsSync:
     jitter: Callable[[], float] = random.random
     pace: SyncPace = USUAL_PACE
     parallel: int = 8
+    metrics: ClassroomMetrics = field(default_factory=ClassroomMetrics)
 
     def __post_init__(self) -> None:
-        self._writer = SheetWriter(self.store, self.lms, self.clock)
-        self.seconds = self._writer.seconds  # durations of the newest writes
+        self._writer = SheetWriter(self.store, self.lms, self.clock, self.metrics)
         self._states: dict[tuple[str, ...], SheetState] = {}  # by record
         self._settled: dict[str, datetime] = {}  # by session: its end, since which nothing changes by itself
         self._asked: set[int] = set()  # teachers who were asked to sign in
