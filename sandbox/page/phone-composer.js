@@ -26,19 +26,39 @@ export class Composer {
       if (run) button.addEventListener("click", run);
       return button;
     };
-    this.input = el("textarea", { rows: "1", maxlength: LONGEST, "data-action": "message", autocomplete: "off", enterkeyhint: "send" });
+    this.input = el("textarea", {
+      rows: "1",
+      maxlength: LONGEST,
+      "data-action": "message",
+      autocomplete: "off",
+      enterkeyhint: "send",
+    });
     this.menuButton = iconButton("menu", "commands", () => this.openMenu());
     this.attachButton = iconButton("attach", "attach", () => chat.phone.attach.open());
     this.sendButton = iconButton("send", "send", null, "submit");
     this.sendButton.classList.add("send");
-    this.suggestions = el("div", { class: "suggestions", role: "listbox", id: `commands-${(lists += 1)}`, hidden: true });
+    this.suggestions = el("div", {
+      class: "suggestions",
+      role: "listbox",
+      id: `commands-${(lists += 1)}`,
+      hidden: true,
+    });
     this.saved = el("div", { class: "saved", role: "group" });
     this.form = el("form", { class: "compose" }, this.menuButton, this.input, this.attachButton, this.sendButton);
     this.startButton = el("button", { type: "button", class: "main wide", "data-action": "start" });
     this.unblockButton = el("button", { type: "button", class: "main wide", "data-action": "unblock" });
     this.blocked = el("div", { class: "is-blocked" }, el("p"), this.unblockButton);
     this.keyboard = el("div", { class: "keyboard", role: "group", hidden: true });
-    this.node = el("div", { class: "composer" }, this.suggestions, this.saved, this.form, this.startButton, this.blocked, this.keyboard);
+    this.node = el(
+      "div",
+      { class: "composer" },
+      this.suggestions,
+      this.saved,
+      this.form,
+      this.startButton,
+      this.blocked,
+      this.keyboard,
+    );
 
     this.startButton.addEventListener("click", () => chat.send({ text: "/start" }));
     this.unblockButton.addEventListener("click", () => chat.block(false));
@@ -55,8 +75,15 @@ export class Composer {
 
   translate() {
     const { words } = this;
-    const labels = [[this.menuButton, words.commands], [this.attachButton, words.attach], [this.sendButton, words.send], [this.input, words.message],
-      [this.suggestions, words.commands], [this.saved, words.saved], [this.keyboard, words.message]];
+    const labels = [
+      [this.menuButton, words.commands],
+      [this.attachButton, words.attach],
+      [this.sendButton, words.send],
+      [this.input, words.message],
+      [this.suggestions, words.commands],
+      [this.saved, words.saved],
+      [this.keyboard, words.message],
+    ];
     for (const [node, label] of labels) node.setAttribute("aria-label", label);
     this.startButton.textContent = words.start;
     this.unblockButton.textContent = words.unblock;
@@ -84,12 +111,23 @@ export class Composer {
     const content = JSON.stringify(keyboard ?? null);
     if (this.keyboardShown === content) return;
     this.keyboardShown = content;
-    const rows = (keyboard?.keyboard ?? []).map((row) => el("div", { class: "row" }, row.map((asked) => {
-      const kind = asked.request_contact ? "contact" : asked.request_location ? "pin" : null;
-      const button = el("button", { type: "button", "data-action": `reply:${asked.text}` }, kind && icon(kind), el("span", {}, asked.text));
-      button.addEventListener("click", () => this.reply(asked));
-      return button;
-    })));
+    const rows = (keyboard?.keyboard ?? []).map((row) =>
+      el(
+        "div",
+        { class: "row" },
+        row.map((asked) => {
+          const kind = asked.request_contact ? "contact" : asked.request_location ? "pin" : null;
+          const button = el(
+            "button",
+            { type: "button", "data-action": `reply:${asked.text}` },
+            kind && icon(kind),
+            el("span", {}, asked.text),
+          );
+          button.addEventListener("click", () => this.reply(asked));
+          return button;
+        }),
+      ),
+    );
     this.keyboard.replaceChildren(...rows);
     this.keyboard.hidden = !rows.length;
   }
@@ -105,18 +143,34 @@ export class Composer {
   drawSaved() {
     const { person } = this.chat.phone;
     const { words } = this;
-    const known = {
-      marker: [["username", person.login?.username, words.username], ["password", person.login?.password, words.password]],
-      teacher: [["email", person.lms?.email, words.email], ["password", person.lms?.password, words.password]],
-      student: [["student_id", person.student_id, words.studentId]],
-    }[this.chat.kind] ?? [];
-    this.saved.replaceChildren(...known.filter(([, value]) => value).map(([name, value, label]) => {
-      const shown = name === "password" ? label : value;
-      const attributes = { type: "button", "data-action": `login:${name}`, title: label, ...(shown !== label && { "aria-label": `${label}: ${value}` }) };
-      const button = el("button", attributes, icon("key"), el("span", {}, shown));
-      button.addEventListener("click", () => this.type(value));
-      return button;
-    }));
+    const known =
+      {
+        marker: [
+          ["username", person.login?.username, words.username],
+          ["password", person.login?.password, words.password],
+        ],
+        teacher: [
+          ["email", person.lms?.email, words.email],
+          ["password", person.lms?.password, words.password],
+        ],
+        student: [["student_id", person.student_id, words.studentId]],
+      }[this.chat.kind] ?? [];
+    this.saved.replaceChildren(
+      ...known
+        .filter(([, value]) => value)
+        .map(([name, value, label]) => {
+          const shown = name === "password" ? label : value;
+          const attributes = {
+            type: "button",
+            "data-action": `login:${name}`,
+            title: label,
+            ...(shown !== label && { "aria-label": `${label}: ${value}` }),
+          };
+          const button = el("button", attributes, icon("key"), el("span", {}, shown));
+          button.addEventListener("click", () => this.type(value));
+          return button;
+        }),
+    );
   }
 
   type(text) {
@@ -161,8 +215,21 @@ export class Composer {
   suggest(commands) {
     this.chosen = null;
     this.input.removeAttribute("aria-activedescendant");
-    this.suggestions.replaceChildren(...commands.map(({ command, description }, at) =>
-      el("div", { role: "option", id: `${this.suggestions.id}-${at}`, "aria-selected": "false", "data-action": `command:/${command}` }, el("b", {}, `/${command}`), el("span", {}, description))));
+    this.suggestions.replaceChildren(
+      ...commands.map(({ command, description }, at) =>
+        el(
+          "div",
+          {
+            role: "option",
+            id: `${this.suggestions.id}-${at}`,
+            "aria-selected": "false",
+            "data-action": `command:/${command}`,
+          },
+          el("b", {}, `/${command}`),
+          el("span", {}, description),
+        ),
+      ),
+    );
     this.suggestions.hidden = !commands.length;
     if (commands.length) this.input.setAttribute("aria-controls", this.suggestions.id);
     else this.input.removeAttribute("aria-controls");
@@ -187,7 +254,10 @@ export class Composer {
 
   openMenu() {
     const items = this.commands.map(({ command, description }) => ({
-      action: `command:/${command}`, label: `/${command}`, about: description, run: () => this.chat.send({ text: `/${command}` }),
+      action: `command:/${command}`,
+      label: `/${command}`,
+      about: description,
+      run: () => this.chat.send({ text: `/${command}` }),
     }));
     this.chat.phone.overlays.menu("commands", this.words.commands, items);
   }

@@ -38,7 +38,11 @@ const ICONS = {
 };
 
 export function icon(name) {
-  return svg("svg", { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" },
+    svg("path", { d: ICONS[name] }),
+  );
 }
 
 // Makes `old` equal to `fresh` and keeps every node that stays: focus, selection and videos that play survive an edit.
@@ -48,7 +52,9 @@ export function morph(old, fresh) {
   sync(old, fresh);
   if (!held || document.activeElement === held) return;
   const action = held.dataset.action;
-  const same = old.contains(held) ? held : [...old.querySelectorAll("[data-action]")].find((each) => each.dataset.action === action);
+  const same = old.contains(held)
+    ? held
+    : [...old.querySelectorAll("[data-action]")].find((each) => each.dataset.action === action);
   const next = same ?? old.querySelector(".inline") ?? old.closest("[tabindex]");
   next?.focus({ preventScroll: true });
 }

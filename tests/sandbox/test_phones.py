@@ -70,7 +70,9 @@ class TestChat:
         picture = teacher.button("photo")
         assert picture.find_element("css selector", "img").get_attribute("alt") == "Photo: The code"
         picture.click()
-        teacher.one(".picture img")
+        assert teacher.one(".picture img").get_attribute("alt") == "Photo: The code"
+        teacher.press("zoom")
+        assert teacher.button("zoom").get_attribute("aria-pressed") == "true"
         teacher.keys(ESCAPE)
         teacher.sees_no(".picture")
         assert teacher.focused == "photo"
@@ -122,6 +124,16 @@ class TestChat:
         student.sees_no(".unread")
         assert student.focused == "chat:student"
 
+    def test_phone_out_of_view(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
+        """While the page hides a phone its new messages are counted; they are read once it is shown again."""
+        script = "phones.Yerlan.node.hidden = arguments[0]"
+        driver.execute_script(script, True)
+        page.says("teacher", TEACHER, "one")
+        unread = "return phones.Yerlan.unread"
+        teacher.until("one message", lambda: driver.execute_script(unread) == 1)
+        driver.execute_script(script, False)
+        teacher.until("none", lambda: driver.execute_script(unread) == 0)
+
 
 class TestPressing:
     """What a person presses in a chat."""
@@ -135,6 +147,16 @@ class TestPressing:
         page.bot("teacher", "answerCallbackQuery", callback_query_id=tap["tap_id"], text="Saved <b>")
         teacher.notice("Saved <b>")
         teacher.sees_no(".inline[aria-busy=true]")
+
+    def test_two_taps(self, page: PhonePage, teacher: Handset) -> None:
+        """Two buttons pressed in a row are both free again, also if both answers come at once."""
+        page.says("teacher", TEACHER, "Choose", [["Yes", "No"]])
+        teacher.press("inline:Yes")
+        teacher.press("inline:No")
+        for tap in teacher.until("two taps", lambda: (taps := page.taps()) and len(taps) == 2 and taps):
+            page.bot("teacher", "answerCallbackQuery", callback_query_id=tap["tap_id"])
+        teacher.sees_no(".inline[aria-busy=true]")
+        teacher.sees_no(".notice")
 
     def test_alert(self, page: PhonePage, teacher: Handset) -> None:
         """An alert is a dialog that has to be closed; the focus returns to the button."""
