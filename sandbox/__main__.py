@@ -23,6 +23,7 @@ from typing import Any
 from sandbox.bot_process import BotProcess
 from sandbox.cast import ADMIN, BOTS, MARKER, STUDENTS, TEACHERS, Cast
 from sandbox.lms.server import DATA_PATH, LmsSimulator
+from sandbox.notes import Notes
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
 from sandbox.serving import stopped_by_signals
@@ -43,14 +44,18 @@ def main() -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
     arguments = _parser().parse_args()
     # Always a new folder with a short name: Chrome creates sockets there, and their paths have a length limit.
-    with tempfile.TemporaryDirectory(prefix="attendance-sandbox-", ignore_cleanup_errors=True) as scratch:
+    with _folder() as scratch, _folder() as drawings:
         try:
             data = (arguments.data or Path(scratch) / "sandbox").resolve()
             data.mkdir(parents=True, exist_ok=True)
-            return asyncio.run(_until_signal(arguments, data, Path(scratch)))
+            return asyncio.run(_until_signal(arguments, data, Path(scratch), Path(drawings)))
         except OSError as error:  # a port is in use, or the folder is not writable
             print(f"sandbox: {error}", file=sys.stderr)
             return 1
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="attendance-sandbox-", ignore_cleanup_errors=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path) -> int:
+async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path, drawings: Path) -> int:
     stop = stopped_by_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed
     telegram, portal, lms = TelegramSimulator(), PortalSimulator(), LmsSimulator()
     cast = Cast(telegram, portal, lms, data / "data" / "photos")
@@ -99,12 +104,15 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
             "portal_url": portal_url,
             "lms_url": lms_url,
         }
-        page = PageServer(telegram, portal, lms, bot, cast, data / "data", about)
+        notes = Notes(cast, drawings)
+        page = PageServer(telegram, portal, lms, bot, cast, notes, data / "data", about)
         url = await stack.enter_async_context(page.serving(arguments.host, arguments.port))
         # Registered last, so called first: the bot shuts down while the simulators still answer.
         stack.push_async_callback(bot.stop)
         _print(f"Open {_reachable(url)} in a browser. Ctrl-C ends the sandbox.")
         await bot.start()
+        photographed = asyncio.create_task(notes.photograph())
+        stack.callback(photographed.cancel)
         await _first_of(stop.wait(), page.watch.run())
         _print("Stopping the bot...")
     return 0

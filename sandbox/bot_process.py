@@ -84,7 +84,7 @@ class BotProcess:
             limit=_LONGEST_LINE,
             # Ctrl-C in the terminal must reach only us: we stop the bot while the simulators still answer.
             start_new_session=True,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(signal.SIGTERM),
         )
         self._watching = asyncio.create_task(self._watch(self._process), name="bot process")
         return True
@@ -147,14 +147,14 @@ def _is_from(process: psutil.Process, scratch: Path) -> bool:
         return False  # ended meanwhile, or another user's
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """A preexec function that makes the kernel send SIGTERM to the child when we die; None except on Linux."""
+def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """A preexec function that makes the kernel send this signal to the child when we die; None except on Linux."""
     if sys.platform != "linux":
         return None
     library, parent = ctypes.CDLL(None), os.getpid()
 
     def prepare() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        library.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # we died before prctl took effect
             os._exit(1)
 

@@ -122,12 +122,14 @@ class Cast:
     def __init__(self, telegram: TelegramSimulator, portal: PortalSimulator, lms: LmsSimulator, photos: Path) -> None:
         self._telegram, self._portal, self._lms = telegram.world, portal.world, lms.world
         self._photos = photos
-        self._numbers = itertools.count(3)
+        self._numbers = itertools.count()
         self.people: dict[int, Role] = {}
         self.changed = Signal()
 
     def introduce(self) -> None:
-        """Register bots and people with Telegram, their accounts with portal and LMS."""
+        """Register the bots and the first people with Telegram, their accounts with portal and LMS."""
+        self.people.clear()
+        self._numbers = itertools.count(3)
         for bot in BOTS.values():
             self._telegram.add_bot(bot.token, bot.username, bot.name)
         for batch, students in _OTHERS.items():

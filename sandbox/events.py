@@ -34,10 +34,18 @@ class Change:
 class EventStream:
     """What `GET /api/events` sends. ``run`` tells one run of the sandbox from the next."""
 
-    def __init__(self, run: str, *, heartbeat: float = HEARTBEAT, write_patience: float = WRITE_PATIENCE) -> None:
+    def __init__(
+        self,
+        run: str,
+        *,
+        heartbeat: float = HEARTBEAT,
+        write_patience: float = WRITE_PATIENCE,
+        most_readers: int = MOST_READERS,
+    ) -> None:
         self._run = run
         self._heartbeat = heartbeat
         self._write_patience = write_patience
+        self._most_readers = most_readers
         self._states: dict[tuple[str, Hashable], Change] = {}
         self._entries: deque[Change] = deque(maxlen=KEPT_ENTRIES)
         self._changed = Signal()
@@ -61,6 +69,13 @@ class EventStream:
         changes = [each for each in (*self._states.values(), *self._entries) if each.number > number]
         return sorted(changes, key=lambda each: each.number)
 
+    def begin_again(self, run: str) -> None:
+        """Forget everything; open pages connect again, and find another run."""
+        self._run = run
+        self._states.clear()
+        self._entries.clear()
+        self._changed.bump()
+
     def close(self) -> None:
         """End all connections, so that the server can stop."""
         self._is_closing = True
@@ -68,24 +83,22 @@ class EventStream:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """GET /api/events: everything, or after a reconnect what has changed; then each change."""
-        if self.readers >= MOST_READERS:
-            return web.json_response({"error": f"{MOST_READERS} pages are open already"}, status=503)
-        seen = self._seen_by(request.headers.get("Last-Event-ID", ""))
+        if self.readers >= self._most_readers:
+            return web.json_response({"error": f"{self.readers} pages are open already"}, status=503)
+        run, seen = self._run, self._seen_by(request.headers.get("Last-Event-ID", ""))
         headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
         response = web.StreamResponse(headers=headers)
         self.readers += 1
         try:
             await response.prepare(request)
-            hello = json.dumps({"run": self._run, "full": seen == 0})
+            hello = json.dumps({"run": run, "full": seen == 0})
             await self._write(response, f"retry: {RETRY}\nevent: hello\ndata: {hello}\n\n")
-            while not self._is_closing:
+            while not self._is_closing and run == self._run:
                 version = self._changed.version
                 for change in self.since(seen):
                     seen = change.number
                     data = json.dumps(change.data, ensure_ascii=False)
-                    await self._write(
-                        response, f"id: {self._run}-{change.number}\nevent: {change.event}\ndata: {data}\n\n"
-                    )
+                    await self._write(response, f"id: {run}-{change.number}\nevent: {change.event}\ndata: {data}\n\n")
                 if not await self._changed.wait_past(version, self._heartbeat):
                     await self._write(response, ": still here\n\n")
         except (TimeoutError, ConnectionError):  # it reads nothing any more, or is gone

@@ -16,7 +16,12 @@ class TourFacts:
     def __init__(self, telegram: TelegramWorld, portal: PortalWorld, lms: LmsWorld, cast: Cast, data: Path) -> None:
         self._telegram, self._portal, self._lms, self._cast = telegram, portal, lms, cast
         self._students_file = data / "students.json"
-        self._facts: dict[str, bool] = dict.fromkeys(
+        self._facts: dict[str, bool] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again with nothing."""
+        self._facts = dict.fromkeys(
             (
                 "invited", "registered", "monitoring", "lesson_open", "marked",
                 "teacher_signed_in", "session_open", "code_entered", "place_shared", "face_sent",

@@ -52,6 +52,13 @@ class Watch:
             ):
                 tasks.create_task(_after_each(signal, publish))
 
+    def begin_again(self) -> None:
+        """Publish the simulators' new state: they were reset."""
+        self._log.forget()
+        self._facts.forget()
+        for publish in (self._people, self._screens, self._bot_state, self._portal_state, self._lms_state):
+            publish()
+
     def bot_state(self) -> Json:
         """The state of the bot's process; `starting` until every bot polls Telegram for updates."""
         state: str = self._bot.state
@@ -82,6 +89,7 @@ class Watch:
                 self._stream.state("screen", known | {"screen": shown}, (kind, person.id))
                 if shown["action"] is not None and chat.action is not None:
                     waits.append(chat.action[1] - world.clock.monotonic())
+        self._people()
         self._tour()
         return max(0.1, min(waits)) if waits else None
 

@@ -10,9 +10,12 @@ POST /api/photos {person, image}   an ID photo of the person's own: a JPEG or PN
 POST /api/notes/send {person, bot, name | file}   sends a prepared video note, or a recording (base64) as one
 GET  /api/bot?since=N      {state, start, outcome, last_line, lines: [{n, text}]}, lines after the Nth
 POST /api/bot/start        restart the bot after it has ended
+POST /api/start-over       delete everything that happened, and start the bot on empty data
 """
 
+import asyncio
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +28,11 @@ from sandbox.cast import BOTS, PLACES, Cast, CastError, Role, at
 from sandbox.events import EventStream
 from sandbox.guard import orders_as_json
 from sandbox.lms.server import LmsSimulator
+from sandbox.notes import NoteImpossible, Notes
 from sandbox.portal.server import PortalSimulator
 from sandbox.serving import serving
+from sandbox.telegram import people
+from sandbox.telegram.errors import ControlError
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.tour_facts import TourFacts
 from sandbox.watching import Watch
@@ -52,12 +58,14 @@ class PageServer:
         lms: LmsSimulator,
         bot: BotProcess,
         cast: Cast,
+        notes: Notes,
         data: Path,
         about: dict[str, Any],
     ) -> None:
         self._telegram, self._portal, self._lms = telegram, portal, lms
-        self._bot = bot
-        self._cast = cast
+        self._bot, self._data = bot, data
+        self._starting_over: asyncio.Task[None] | None = None
+        self._cast, self._notes = cast, notes
         # An open page detects a restarted sandbox by a changed value, and reloads.
         self._about = {"run": secrets.token_hex(8)} | about
         self._stream = EventStream(self._about["run"])
@@ -73,8 +81,11 @@ class PageServer:
         app.router.add_get("/api/events", self._stream.serve)
         app.router.add_post("/api/people", self._add_student)
         app.router.add_get("/api/photos/{person}", self._photo)
+        app.router.add_post("/api/photos", self._own_photo)
+        app.router.add_post("/api/notes/send", self._send_note)
         app.router.add_get("/api/bot", self._state)
         app.router.add_post("/api/bot/start", self._start)
+        app.router.add_post("/api/start-over", self._start_over)
         app.add_subapp("/telegram", self._telegram.control_application())
         app.add_subapp("/portal", self._portal.control_application())
         app.add_subapp("/lms", self._lms.control_application())
@@ -105,7 +116,9 @@ class PageServer:
             for each in PLACES
         ]
         return web.json_response(
-            self._about | {"bots": bots, "people": self._cast.shown(), "places": places, "notes": []}
+            self._about
+            | {"bots": bots, "people": self._cast.shown(), "places": places}
+            | {"notes": self._notes.listed(), "notes_missing": self._notes.missing()}
         )
 
     async def _add_student(self, request: web.Request) -> web.Response:
@@ -118,6 +131,25 @@ class PageServer:
         if photo is None or not photo.exists():
             raise web.HTTPNotFound(reason="this person has no ID photo")
         return web.FileResponse(photo)
+
+    async def _own_photo(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        person = self._person(body.get("person"))
+        await self._notes.own_photo(person, _field(body, "image", str))
+        return web.json_response({})
+
+    async def _send_note(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        person, bot = self._person(body.get("person")), self._cast.bot(_field(body, "bot", str))
+        account = self._telegram.world.people.get(person.id)
+        if bot is None or account is None:
+            raise web.HTTPNotFound(reason="unknown bot")
+        if "file" in body:
+            note = await self._notes.recorded(_field(body, "file", str))
+        else:
+            note = await self._notes.prepared(person, bot.screen(account), _field(body, "name", str))
+        message = people.send(self._telegram.world, bot, account, {"video_note": note.as_sent()})
+        return web.json_response({"message_id": message.message_id, "seconds": note.seconds})
 
     def _person(self, identifier: object) -> Role:
         person = self._cast.people.get(int(str(identifier))) if str(identifier).isdecimal() else None
@@ -137,6 +169,27 @@ class PageServer:
             return web.json_response({"error": "the bot is already running"}, status=409)
         return web.json_response({})
 
+    async def _start_over(self, _request: web.Request) -> web.Response:
+        if self._starting_over is None or self._starting_over.done():
+            self._starting_over = asyncio.create_task(self._begin_again(), name="start over")
+        await asyncio.shield(self._starting_over)  # to its end, also if the page is closed meanwhile
+        return web.json_response({"run": self._about["run"]})
+
+    async def _begin_again(self) -> None:
+        await self._bot.stop()
+        await asyncio.to_thread(shutil.rmtree, self._data, ignore_errors=True)
+        self._telegram.world.reset()
+        self._portal.reset()
+        self._portal.change_behaviour({"push": True})
+        self._lms.world.reset()
+        self._cast.introduce()
+        self._notes.forget()
+        self._about["run"] = secrets.token_hex(8)
+        self._stream.begin_again(self._about["run"])
+        self.watch.begin_again()
+        await self._bot.start()
+        await self._notes.photograph()
+
 
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: Any) -> web.StreamResponse:
@@ -144,6 +197,10 @@ async def _errors_as_json(request: web.Request, handler: Any) -> web.StreamRespo
         return await handler(request)  # type: ignore[no-any-return]
     except CastError as error:
         return web.json_response({"error": str(error)}, status=400)
+    except NoteImpossible as error:
+        return web.json_response({"error": str(error)}, status=409)
+    except ControlError as error:
+        return web.json_response({"error": error.reason}, status=error.status)
     except web.HTTPClientError as error:
         if not request.path.startswith("/api/"):
             raise

@@ -17,7 +17,7 @@ from tests import children
 @contextmanager
 def chrome(profile: Path, *arguments: str) -> Iterator[webdriver.Chrome]:
     """Start a Chromium that keeps its console's entries, and end it with all its processes."""
-    program, driver = _programs()
+    program, driver = programs()
     options = webdriver.ChromeOptions()
     options.binary_location = program
     for argument in ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1440,900", *arguments):
@@ -36,7 +36,8 @@ def chrome(profile: Path, *arguments: str) -> Iterator[webdriver.Chrome]:
                 children.kill(process)
 
 
-def _programs() -> tuple[str, str]:
+def programs() -> tuple[str, str]:
+    """Return Chromium's and its driver's paths; skip the test without them."""
     found = [shutil.which(name) for name in ("chromium-headless-shell", "chromium", "chromedriver")]
     program, driver = found[0] or found[1], found[2]
     if program is None or driver is None:

@@ -1,12 +1,14 @@
-"""Fixtures of the tests of the phones: a browser, and a page with two phones whose bots the test plays."""
+"""Fixtures: a browser, a running sandbox, and a page with two phones whose bots the test plays."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
 
 from tests.sandbox import phone_page
 from tests.sandbox.browser import chrome
+from tests.sandbox.browsing import Sandbox, started
 from tests.sandbox.phone_driver import Handset
 from tests.sandbox.phone_page import STUDENT, TEACHER, PhonePage
 
@@ -51,3 +53,10 @@ def student(page: PhonePage, driver: webdriver.Chrome) -> Handset:
     phone = Handset(driver, "Aruzhan")
     phone.sees("/start")
     return phone
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A running sandbox with the real bots."""
+    with started(tmp_path) as running:
+        yield running

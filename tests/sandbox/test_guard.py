@@ -15,6 +15,7 @@ from sandbox.bot_process import BotProcess
 from sandbox.cast import Cast
 from sandbox.guard import only_own_pages
 from sandbox.lms.server import LmsSimulator
+from sandbox.notes import Notes
 from sandbox.portal.replay import Replay
 from sandbox.portal.server import PortalSimulator
 from sandbox.serving import serve_until_signal
@@ -32,7 +33,7 @@ def _page() -> AbstractAsyncContextManager[str]:
     bot = BotProcess([sys.executable, "-c", ""], {}, nowhere, print, folder=nowhere)
     telegram, portal, lms = TelegramSimulator(), PortalSimulator(), LmsSimulator()
     cast = Cast(telegram, portal, lms, nowhere)
-    return PageServer(telegram, portal, lms, bot, cast, nowhere, {}).serving("127.0.0.1", 0)
+    return PageServer(telegram, portal, lms, bot, cast, Notes(cast, nowhere), nowhere, {}).serving("127.0.0.1", 0)
 
 
 # Each server, with an order that its control API takes and a path without effects.
