@@ -93,7 +93,7 @@ export class Attach {
 
   // Moves a live location that is being shared.
   move(message) {
-    this.choosePlace("move", (location) => this.chat.edit(message, location));
+    this.choosePlace("move", (location) => this.chat.change(message, { location }));
   }
 
   choosePlace(action, use) {
@@ -207,10 +207,10 @@ export class Attach {
   }
 
   async usePhoto(picture) {
+    const { person, words } = this.phone;
     try {
-      const answer = await post("/api/photos", { person: this.phone.person.id, image: await base64(picture) });
-      this.phone.setPhoto(answer.photo ?? `/api/photos/${this.phone.person.id}?of=${Date.now()}`);
-      this.phone.say(this.phone.words.photoStored);
+      await post("/api/photos", { person: person.id, image: await base64(picture) });
+      this.phone.say(words.photoStored);
     } catch (error) {
       this.phone.say(error.message);
     }

@@ -39,6 +39,7 @@ export class Chat {
     this.node = el("div", { class: "chat" }, this.list.node, this.composer.node);
     const { items } = this.list;
     items.addEventListener("click", (event) => this.press(event));
+    items.addEventListener("contextmenu", (event) => this.openMenu(event));
     items.addEventListener("keydown", (event) => {
       const isButton = event.target.getAttribute("role") === "button";
       if (!isButton || !["Enter", " "].includes(event.key)) return;
@@ -172,9 +173,8 @@ export class Chat {
 
   press(event) {
     const pressed = event.target.closest("[data-action]");
-    const node = pressed?.closest("[data-message]");
-    if (!node) return;
-    const message = this.screen.messages.find(({ message_id: id }) => String(id) === node.dataset.message);
+    const message = pressed && this.messageOf(pressed);
+    if (!message) return;
     const { action } = pressed.dataset;
     const [name] = action.split(":", 1);
     const acts = {
@@ -186,7 +186,9 @@ export class Chat {
       photo: () => this.phone.enlarge(pressed.querySelector("img")),
       note: () => play(pressed.querySelector("video")),
       live: () =>
-        action === "live:stop" ? this.edit(message, { live_period: null }) : this.phone.attach.move(message),
+        action === "live:stop"
+          ? this.change(message, { location: { live_period: null } })
+          : this.phone.attach.move(message),
     };
     acts[name]?.();
   }
@@ -200,8 +202,48 @@ export class Chat {
     return this.try(() => this.order("send", content));
   }
 
-  edit({ message_id: id }, location) {
-    return this.try(() => this.order("edit", { message_id: id, location }));
+  // Edits an own message: its text, or where a live location is.
+  change({ message_id: id }, content) {
+    return this.try(() => this.order("edit", { message_id: id, ...content }));
+  }
+
+  delete({ message_id: id }) {
+    return this.try(() => this.order("delete", { message_id: id }));
+  }
+
+  lastOwnText() {
+    return this.screen.messages.findLast((message) => isEditable(message));
+  }
+
+  // The menu of a message, by the right mouse button, a long press or the keyboard's menu key.
+  openMenu(event) {
+    const message = this.messageOf(event.target);
+    if (!message || event.target.closest("a") || String(getSelection())) return; // the browser's own menu
+    event.preventDefault();
+    const { words, phone } = this;
+    const items = [{ action: "message:delete", icon: "bin", label: words.delete, run: () => this.delete(message) }];
+    if (isEditable(message)) {
+      items.unshift({
+        action: "message:edit",
+        icon: "edit",
+        label: words.edit,
+        run: () => this.composer.edit(message),
+      });
+    }
+    if (message.text) {
+      items.unshift({
+        action: "message:copy",
+        icon: "copy",
+        label: words.copyText,
+        run: () => this.copy(message.text),
+      });
+    }
+    phone.overlays.menu("message", words.message, items);
+  }
+
+  messageOf(node) {
+    const id = node.closest("[data-message]")?.dataset.message;
+    return this.screen.messages.find((message) => String(message.message_id) === id);
   }
 
   block(blocked) {
@@ -239,6 +281,8 @@ export class Chat {
     this.phone.say(copied ? this.words.copied : this.words.notCopied);
   }
 }
+
+const isEditable = (message) => message.from === "person" && !message.forwarded && message.text && !message.contact;
 
 // Plays a video note once, or stops it; the ring around it shows how far it is.
 function play(video) {

@@ -19,6 +19,8 @@ export class MessageList {
       this.log.focus({ preventScroll: true });
     });
     this.log.addEventListener("scroll", () => this.scrolled());
+    // an animation would start again each time the chat comes into view
+    this.items.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));
     const resized = new ResizeObserver(() => this.atEnd && this.toEnd());
     resized.observe(this.log);
     resized.observe(this.items);

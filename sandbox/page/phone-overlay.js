@@ -95,8 +95,8 @@ export class Overlays {
     (event.shiftKey ? all.at(-1) : all[0]).focus();
   }
 
-  // A menu. `items`: {action, icon, label, about, isChecked (a choice of one), run}.
-  menu(name, label, items) {
+  // A menu. `items`: {action, icon, label, about, isChecked (a choice of one), run}. `heading`: shown above them.
+  menu(name, label, items, heading = "") {
     const buttons = items.map((item) =>
       menuItem(item, () => {
         this.close();
@@ -105,7 +105,7 @@ export class Overlays {
     );
     const menu = el("div", { role: "menu", "aria-label": label }, buttons);
     menu.addEventListener("keydown", (event) => step(event, buttons));
-    this.open(name, label, [menu], { role: "menu" });
+    this.open(name, label, [heading && el("p", { class: "heading" }, heading), menu], { role: "menu" });
   }
 
   alert(text, words, title) {

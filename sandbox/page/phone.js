@@ -6,13 +6,13 @@
 //   phone.show("student");                     // brings a chat into view
 //   phone.describe("marker", text);            // said before the first message, above Start
 //   phone.unread                               // over all chats; a change dispatches the event `unread` at the node
-//   nextTarget(phone, ["inline:Start Monitoring", "start"], "marker")   // the element to press now
+//   phone.introduce(person)                    // the person has changed
 //
 // Everything that can be pressed has a `data-action`: start, unblock, send, message (the text box), menu, command:/NAME,
 // inline:LABEL, reply:LABEL, link:CODE, copy, photo, note, document, live:move, live:stop, to-end, chat:KIND, more,
 // language:CODE, block, login:username|password|email|student_id, attach, attach:location|live|contact|note|file|photo,
 // attach:location:PLACE, attach:live:PLACE, move:PLACE, note:NAME|camera|file, photo:camera|file,
-// camera:record|stop|send|again|photo, zoom, close, ok. A node keeps its class `pulse` over updates.
+// camera:record|stop|send|again|photo, message:copy|edit|delete, edit:cancel, zoom, close, ok. A node keeps its class `pulse` over updates.
 
 import { post } from "./api.js";
 import { Chat } from "./phone-chat.js";
@@ -218,7 +218,7 @@ export class Phone {
       label: isBlocked ? words.unblock : words.block,
       run: () => chat.block(!isBlocked),
     };
-    this.overlays.menu("more", words.language, [...languages, ...(begun ? [block] : [])]);
+    this.overlays.menu("more", words.more, [...languages, ...(begun ? [block] : [])], words.language);
   }
 
   async changeLanguage(code) {
@@ -237,9 +237,11 @@ export class Phone {
     return this.say(this.words.languageChanged);
   }
 
-  setPhoto(address) {
-    this.person.photo = address;
-    this.face.replaceChildren(avatar(this.person.name, address));
+  // The person has changed, such as by a new ID photo.
+  introduce(person) {
+    const isNew = person.photo !== this.person.photo;
+    this.person = person;
+    if (isNew) this.face.replaceChildren(avatar(person.name, person.photo));
   }
 
   enlarge(image) {
@@ -264,25 +266,4 @@ export class Phone {
     this.show(kind);
     return chat.send({ text: `/start ${code}` });
   }
-}
-
-// The element to press next on a phone: the first of these actions that can be pressed, the last such element of the chat.
-// `kind`: the chat; its tab while another one is in view. An action may end with *. What a menu hides is behind its button.
-export function nextTarget(phone, actions, kind = null) {
-  const chat = kind && phone.chats.get(kind);
-  if (chat && chat !== phone.chat) return phone.node.querySelector(`[data-action="chat:${kind}"]`);
-  const usable = [...phone.node.querySelectorAll("[data-action]")].filter(
-    (each) => each.checkVisibility() && !each.closest("[inert]"),
-  );
-  for (const action of actions) {
-    const fits = ({ dataset }) =>
-      action.endsWith("*") ? dataset.action.startsWith(action.slice(0, -1)) : dataset.action === action;
-    const opensMenu = action.startsWith("attach:") || action.startsWith("note:");
-    const found =
-      usable.findLast(fits) ??
-      (action.startsWith("note:") && usable.find(({ dataset }) => dataset.action === "attach:note")) ??
-      (opensMenu && usable.find(({ dataset }) => dataset.action === "attach"));
-    if (found) return found;
-  }
-  return null;
 }
