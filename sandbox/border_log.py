@@ -39,7 +39,8 @@ _SHARED = {
     "document": "a document",
 }  # fmt: skip
 _PORTAL_WORDS = {
-    "page_load": "loads the page", "sign_in_click": "signs in", "signed_in": "lets the student in",
+    "page_load": "loads the page",
+    "sign_in_click": "signs in", "signed_in": "lets the student in",
     "refused": "refuses the password", "click": "clicks the lesson's button", "marked": "marks attendance",
     "swallowed": "ignores the click", "expired": "ends the session", "session_not_found": "knows no such session",
     "opened": "opens a lesson", "closed": "closes a lesson", "too_late": "refuses: the lesson has closed",
@@ -98,7 +99,9 @@ class BorderLog:
         if isinstance(said, str) and said:
             text += f": {self._masked(said)}"
         kind = "call"
-        if call.error is not None:
+        if call.error is not None and "message is not modified" in call.error:
+            text += " (nothing has changed)"
+        elif call.error is not None:
             text, kind = f"{text} -> {call.status or 'no answer'} {self._masked(call.error)}", "error"
         return _entry(call.at, self._bot_name(call.bot), TELEGRAM, person, text, kind)
 
@@ -167,7 +170,8 @@ class BorderLog:
             if name in ("expired", "closed") or (name == "page_load" and "detail" in event):
                 text += f" ({event['detail']})"
             way = (BOT, PORTAL) if name in _FROM_BOT else (PORTAL, BOT)
-            kind = "error" if name in ("refused", "expired", "swallowed", "too_late", "session_not_found") else "portal"
+            kind = "load" if name in ("page_load", "seen") else "portal"  # each reload has them
+            kind = "error" if name in ("refused", "expired", "swallowed", "too_late", "session_not_found") else kind
             username = event.get("username", "")
             yield _entry(event["at"], *way, by_login.get(username, username), self._masked(text), kind)
 

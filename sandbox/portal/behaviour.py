@@ -26,8 +26,6 @@ FOREIGN_PAGES: dict[str, tuple[int, str]] = {
 class PortalBehaviour:
     """Injected faults and unusual behaviour. Numbers count down as they are used."""
 
-    language: str = ""
-    """The language of pages loaded from now on without a language cookie: kk, ru or en; empty is kk."""
     slow_ms: int = 0
     """Delay of every page load and round trip."""
     swallow_clicks: int = 0
@@ -90,6 +88,8 @@ class PortalBehaviour:
     """On pages loaded from now on, all lessons are in one card."""
     vanish: bool = False
     """On pages loaded from now on, a marked lesson is not shown."""
+    language: str = ""
+    """Pages loaded from now on are in this language, whatever the cookie asks for; empty: as asked."""
     push: bool = False
     """Pages loaded from now on open a WebSocket, on which they receive live lessons without a reload."""
 
@@ -105,11 +105,11 @@ class PortalBehaviour:
             elif name == "status":
                 if value is not None and (not _is_count(value) or not 400 <= value <= 599):
                     raise ValueError("status must be an HTTP error status such as 503, or null")
+            elif name == "language" and value not in ("", *WORDS):
+                raise ValueError(f"language must be empty or one of {', '.join(WORDS)}")
             elif isinstance(fields[name].default, bool):
                 if not isinstance(value, bool):
                     raise ValueError(f"{name} must be true or false")
-            elif name == "language" and value not in ("", *WORDS):
-                raise ValueError(f"language must be empty or one of {', '.join(WORDS)}")
             elif name == "window_kind" and value not in WINDOW_KINDS:
                 raise ValueError(f"window_kind must be one of {', '.join(WINDOW_KINDS)}")
             elif isinstance(fields[name].default, str):

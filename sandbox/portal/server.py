@@ -186,7 +186,7 @@ class PortalSimulator:
         session = self._session(request)
         is_new = session is None
         session = session or self.sessions.create()
-        locales = (request.cookies.get(LOCALE_COOKIE, ""), self.behaviour.language, DEFAULT_LOCALE)
+        locales = (self.behaviour.language, request.cookies.get(LOCALE_COOKIE, ""), DEFAULT_LOCALE)
         ui = self._logic.open_ui(session, tab, next(each for each in locales if each in WORDS))
         answer = {
             "v-uiId": ui.id,
