@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classroom.faces import mp4
+from sandbox import note_drawing
 from sandbox.video_notes import encoded
 from tests.sandbox import phone_page
 from tests.sandbox.browser import chrome
@@ -121,12 +123,12 @@ def test_video_note_plays(page: PhonePage, student: Handset) -> None:
 
 
 def test_camera_is_missing(page: PhonePage, student: Handset) -> None:
-    """Where the browser records no MP4, the camera's sheet says so and what else there is."""
+    """Where the browser records no video, the camera's sheet says so and what else there is."""
     student.driver.execute_script("window.MediaRecorder = undefined")
     student.press("attach")
     student.press("attach:note")
     student.press("note:camera")
-    student.one(".camera .missing", "This browser can't record MP4 video")
+    student.one(".camera .missing", "This browser can't record video")
     student.keys(ESCAPE)
     student.sees_no(".camera")
 
@@ -155,6 +157,8 @@ def test_camera(server: PhonePage, with_camera: Handset) -> None:
     phone.press("camera:record")
     phone.one(".state", "Recording starts in")
     phone.one(".state", "Recording")
+    ring = f"return parseFloat(document.querySelector('{phone.root} .lens circle').style.strokeDashoffset)"
+    phone.until("a second of the recording", lambda: phone.driver.execute_script(ring) < 92)
     phone.press("camera:stop")
     phone.one(".state", "This is what will be sent.")
     phone.press("camera:send")
@@ -162,6 +166,10 @@ def test_camera(server: PhonePage, with_camera: Handset) -> None:
     note = base64.b64decode(server.orders[0][1]["file"])
     assert note[4:8] == b"ftyp"
     assert b"avc1" in note, "no H.264, which the face check needs"
+    converted, seconds = note_drawing.recording(note)
+    track = mp4.read(converted)
+    assert (track.width, track.height) == (384, 384)
+    assert seconds > 0.1
     phone.press("attach")
     phone.press("attach:photo")
     phone.press("photo:camera")
