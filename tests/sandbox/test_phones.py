@@ -183,6 +183,17 @@ class TestPressing:
         teacher.sees_no("[role=alertdialog]")
         teacher.focuses("inline:Yes")
 
+    def test_alert_elsewhere(self, page: PhonePage, teacher: Handset, student: Handset) -> None:
+        """An alert takes no focus from somebody who types on another phone."""
+        page.says("teacher", TEACHER, "Choose", [["Yes"]])
+        teacher.press("inline:Yes")
+        (tap,) = teacher.until("a tap", page.taps)
+        student.types("half a sent")
+        page.bot("teacher", "answerCallbackQuery", callback_query_id=tap["tap_id"], text="Not now", show_alert=True)
+        teacher.one("[role=alertdialog]", "Not now")
+        student.keys("ence")
+        assert student.button("message").get_attribute("value") == "half a sentence"
+
     def test_reply_keyboard(self, page: PhonePage, teacher: Handset) -> None:
         """Buttons of the reply keyboard share number and place, or send their text; used once, it is gone."""
         rows = [
