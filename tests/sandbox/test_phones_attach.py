@@ -15,7 +15,7 @@ from tests.sandbox.browser import chrome
 from tests.sandbox.phone_driver import DOWN, ENTER, ESCAPE, UP, Handset
 from tests.sandbox.phone_page import STUDENT, TEACHER, PhonePage
 
-pytestmark = [pytest.mark.integration, pytest.mark.browser]
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.ordeal]
 
 ROOM = 43.25
 
@@ -108,7 +108,6 @@ def test_own_photo(page: PhonePage, student: Handset, tmp_path: Path) -> None:
     assert base64.b64decode(order["image"]).startswith(b"\xff\xd8\xff")
 
 
-@pytest.mark.ordeal
 def test_video_note_plays(page: PhonePage, student: Handset) -> None:
     """A video note is a button that plays it."""
     pictures = [np.full((64, 64, 3), level, dtype=np.uint8) for level in range(0, 240, 2)]
@@ -147,7 +146,6 @@ def with_camera(server: PhonePage, tmp_path: Path) -> Iterator[Handset]:
         yield phone
 
 
-@pytest.mark.ordeal
 def test_camera(server: PhonePage, with_camera: Handset) -> None:
     """The camera counts down, records a square MP4, shows it, and sends it; it also takes the ID photo."""
     phone = with_camera
