@@ -7,7 +7,8 @@ const SIDE = 384; // pixels, as Telegram's apps record
 const RATE = 30;
 const COUNTDOWN = 3; // seconds
 const LONGEST = 15; // seconds of a recording
-const FORMATS = ["video/mp4;codecs=avc1.42E01E", "video/mp4;codecs=avc1.640028", "video/mp4;codecs=avc1", "video/mp4"];
+// The sandbox makes a Telegram video note of either.
+const FORMATS = ["video/mp4;codecs=avc1.42E01E", "video/mp4", "video/webm;codecs=vp8", "video/webm"];
 
 export function recordedFormat() {
   const canRecord =
@@ -130,7 +131,7 @@ class Camera {
     recorder.addEventListener("dataavailable", (event) => chunks.push(event.data));
     recorder.addEventListener(
       "stop",
-      () => !this.isOver && this.review(new File(chunks, "note.mp4", { type: "video/mp4" })),
+      () => !this.isOver && this.review(new File(chunks, "note", { type: this.format.split(";")[0] })),
     );
     recorder.addEventListener("error", (event) =>
       this.show(`${this.words.cameraRefused}: ${event.error?.message ?? ""}`, []),

@@ -98,7 +98,7 @@ class PhonePage:
         app.router.add_post("/api/photos", self._order)
         app.add_subapp("/telegram", self.telegram.control_application())
         app.on_response_prepare.append(_add_policy)
-        options = {"has_pages": True, "handler_cancellation": True, "shutdown_timeout": 0.1}
+        options: Json = {"has_pages": True, "handler_cancellation": True, "shutdown_timeout": 0.1}
         async with self.telegram.serving() as self.bot_url, serving(app, "127.0.0.1", port, **options) as self.url:
             yield self.url
         self._http.close()
