@@ -21,14 +21,44 @@ export class Attach {
   open() {
     const { words } = this.phone;
     const items = [
-      { action: "attach:location", icon: "pin", label: words.location, about: words.locationAbout, run: () => this.location() },
-      { action: "attach:live", icon: "live", label: words.liveLocation, about: words.liveAbout, run: () => this.location(true) },
-      { action: "attach:contact", icon: "contact", label: words.contact, about: words.contactAbout, run: () => this.contact() },
+      {
+        action: "attach:location",
+        icon: "pin",
+        label: words.location,
+        about: words.locationAbout,
+        run: () => this.location(),
+      },
+      {
+        action: "attach:live",
+        icon: "live",
+        label: words.liveLocation,
+        about: words.liveAbout,
+        run: () => this.location(true),
+      },
+      {
+        action: "attach:contact",
+        icon: "contact",
+        label: words.contact,
+        about: words.contactAbout,
+        run: () => this.contact(),
+      },
       { action: "attach:note", icon: "note", label: words.videoNote, about: words.noteAbout, run: () => this.note() },
     ];
-    items.push({ action: "attach:file", icon: "document", label: words.file, about: words.fileAbout, run: () => this.file() });
+    items.push({
+      action: "attach:file",
+      icon: "document",
+      label: words.file,
+      about: words.fileAbout,
+      run: () => this.file(),
+    });
     if (this.chat.kind === "student") {
-      items.push({ action: "attach:photo", icon: "photo", label: words.idPhoto, about: words.idPhotoAbout, run: () => this.photo() });
+      items.push({
+        action: "attach:photo",
+        icon: "photo",
+        label: words.idPhoto,
+        about: words.idPhotoAbout,
+        run: () => this.photo(),
+      });
     }
     this.phone.overlays.menu("attach", words.attach, items);
   }
@@ -44,19 +74,26 @@ export class Attach {
     input.addEventListener("change", async () => {
       const [file] = input.files;
       if (file.size > LARGEST) return this.phone.say(this.phone.words.tooLarge);
-      return this.chat.send({ document: { base64: await base64(file), file_name: file.name, mime_type: file.type || "application/octet-stream" } });
+      return this.chat.send({
+        document: {
+          base64: await base64(file),
+          file_name: file.name,
+          mime_type: file.type || "application/octet-stream",
+        },
+      });
     });
     input.click();
   }
 
   location(isLive = false) {
     this.choosePlace(isLive ? "attach:live" : "attach:location", (location) =>
-      this.chat.send({ location: isLive ? { ...location, live_period: LIVE } : location }));
+      this.chat.send({ location: isLive ? { ...location, live_period: LIVE } : location }),
+    );
   }
 
   // Moves a live location that is being shared.
   move(message) {
-    this.choosePlace("move", (location) => this.chat.edit(message, location));
+    this.choosePlace("move", (location) => this.chat.change(message, { location }));
   }
 
   choosePlace(action, use) {
@@ -76,19 +113,35 @@ export class Attach {
   note() {
     const { words, overlays, sandbox } = this.phone;
     const notes = sandbox.notes ?? [];
-    const prepared = notes.map(({ name, label }) => this.choice(`note:${name}`, "note", label, () => this.chat.sendNote({ name })));
-    overlays.open("notes", words.videoNote, [
-      el("h4", {}, words.prepared), el("p", {}, prepared.length ? words.preparedAbout : `${words.noPrepared} ${sandbox.notes_missing ?? ""}`), el("div", { class: "list" }, prepared),
-      el("h4", {}, words.ownNote),
-      el(
-        "div", { class: "list" }, this.choice("note:camera", "camera", words.fromCamera, () => this.camera()),
-        this.fileChoice("note:file", words.fromFile, "video/mp4,video/*", (file) => this.noteFrom(file)),
-      ),
-    ], { words });
+    const prepared = notes.map(({ name, label }) =>
+      this.choice(`note:${name}`, "note", label, () => this.chat.sendNote({ name })),
+    );
+    overlays.open(
+      "notes",
+      words.videoNote,
+      [
+        el("h4", {}, words.prepared),
+        el("p", {}, prepared.length ? words.preparedAbout : `${words.noPrepared} ${sandbox.notes_missing ?? ""}`),
+        el("div", { class: "list" }, prepared),
+        el("h4", {}, words.ownNote),
+        el(
+          "div",
+          { class: "list" },
+          this.choice("note:camera", "camera", words.fromCamera, () => this.camera()),
+          this.fileChoice("note:file", words.fromFile, "video/mp4,video/*", (file) => this.noteFrom(file)),
+        ),
+      ],
+      { words },
+    );
   }
 
   choice(action, drawing, label, run) {
-    const button = el("button", { type: "button", "data-action": action }, el("span", { class: "badge" }, icon(drawing)), el("span", { class: "name" }, label));
+    const button = el(
+      "button",
+      { type: "button", "data-action": action },
+      el("span", { class: "badge" }, icon(drawing)),
+      el("span", { class: "name" }, label),
+    );
     button.addEventListener("click", () => {
       this.phone.overlays.close();
       run();
@@ -99,7 +152,12 @@ export class Attach {
   // A button that opens the browser's dialog for files.
   fileChoice(action, label, accept, use) {
     const input = el("input", { type: "file", accept, hidden: true });
-    const button = el("button", { type: "button", "data-action": action }, el("span", { class: "badge" }, icon("document")), el("span", { class: "name" }, label));
+    const button = el(
+      "button",
+      { type: "button", "data-action": action },
+      el("span", { class: "badge" }, icon("document")),
+      el("span", { class: "name" }, label),
+    );
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
       const [file] = input.files;
@@ -122,14 +180,21 @@ export class Attach {
 
   photo() {
     const { words, overlays, person } = this.phone;
-    overlays.open("photo-of", words.idPhoto, [
-      person.photo && el("img", { src: person.photo, alt: `${words.idPhoto}: ${person.name}` }),
-      el("p", {}, words.idPhotoAbout),
-      el(
-        "div", { class: "list" }, this.choice("photo:camera", "camera", words.fromCamera, () => this.camera()),
-        this.fileChoice("photo:file", words.fromFile, "image/*", (file) => this.photoFrom(file)),
-      ),
-    ], { words });
+    overlays.open(
+      "photo-of",
+      words.idPhoto,
+      [
+        person.photo && el("img", { src: person.photo, alt: `${words.idPhoto}: ${person.name}` }),
+        el("p", {}, words.idPhotoAbout),
+        el(
+          "div",
+          { class: "list" },
+          this.choice("photo:camera", "camera", words.fromCamera, () => this.camera()),
+          this.fileChoice("photo:file", words.fromFile, "image/*", (file) => this.photoFrom(file)),
+        ),
+      ],
+      { words },
+    );
   }
 
   async photoFrom(file) {
@@ -142,10 +207,10 @@ export class Attach {
   }
 
   async usePhoto(picture) {
+    const { person, words } = this.phone;
     try {
-      const answer = await post("/api/photos", { person: this.phone.person.id, image: await base64(picture) });
-      this.phone.setPhoto(answer.photo ?? `/api/photos/${this.phone.person.id}?of=${Date.now()}`);
-      this.phone.say(this.phone.words.photoStored);
+      await post("/api/photos", { person: person.id, image: await base64(picture) });
+      this.phone.say(words.photoStored);
     } catch (error) {
       this.phone.say(error.message);
     }

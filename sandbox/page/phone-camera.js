@@ -10,7 +10,8 @@ const LONGEST = 15; // seconds of a recording
 const FORMATS = ["video/mp4;codecs=avc1.42E01E", "video/mp4;codecs=avc1.640028", "video/mp4;codecs=avc1", "video/mp4"];
 
 export function recordedFormat() {
-  const canRecord = navigator.mediaDevices?.getUserMedia && window.MediaRecorder && HTMLCanvasElement.prototype.captureStream;
+  const canRecord =
+    navigator.mediaDevices?.getUserMedia && window.MediaRecorder && HTMLCanvasElement.prototype.captureStream;
   return canRecord ? FORMATS.find((each) => MediaRecorder.isTypeSupported(each)) : undefined;
 }
 
@@ -37,8 +38,17 @@ class Camera {
     this.ring = svg("circle", { cx: 50, cy: 50, r: 48, pathLength: 100 });
     this.state = el("p", { class: "state", role: "status" }, words.cameraStarts);
     this.buttons = el("div", { class: "choices" });
-    const round = el("div", { class: "round lens" }, this.canvas, this.playback, svg("svg", { viewBox: "0 0 100 100", class: "ring", "aria-hidden": "true" }, this.ring));
-    this.phone.overlays.open("camera", words.videoNote, [round, this.state, this.buttons], { words, onClose: () => this.end() });
+    const round = el(
+      "div",
+      { class: "round lens" },
+      this.canvas,
+      this.playback,
+      svg("svg", { viewBox: "0 0 100 100", class: "ring", "aria-hidden": "true" }, this.ring),
+    );
+    this.phone.overlays.open("camera", words.videoNote, [round, this.state, this.buttons], {
+      words,
+      onClose: () => this.end(),
+    });
     try {
       const wanted = { width: { ideal: 720 }, height: { ideal: 720 }, facingMode: "user" };
       this.stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
@@ -60,18 +70,28 @@ class Camera {
     if (this.isOver) return;
     const { videoWidth: width, videoHeight: height } = this.source;
     const side = Math.min(width, height);
-    if (side) this.canvas.getContext("2d").drawImage(this.source, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+    if (side)
+      this.canvas
+        .getContext("2d")
+        .drawImage(this.source, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
     requestAnimationFrame(() => this.draw());
   }
 
   show(text, buttons) {
     this.state.textContent = text;
     const held = this.buttons.contains(document.activeElement);
-    this.buttons.replaceChildren(...buttons.map(([action, drawing, label, run, isMain]) => {
-      const button = el("button", { type: "button", class: isMain ? "main" : "", "data-action": action }, icon(drawing), label);
-      button.addEventListener("click", run);
-      return button;
-    }));
+    this.buttons.replaceChildren(
+      ...buttons.map(([action, drawing, label, run, isMain]) => {
+        const button = el(
+          "button",
+          { type: "button", class: isMain ? "main" : "", "data-action": action },
+          icon(drawing),
+          label,
+        );
+        button.addEventListener("click", run);
+        return button;
+      }),
+    );
     if (held || document.activeElement === document.body) this.buttons.firstChild?.focus();
   }
 
@@ -84,10 +104,14 @@ class Camera {
   }
 
   takePhoto() {
-    this.canvas.toBlob((picture) => {
-      this.phone.overlays.close();
-      this.onPhoto(picture);
-    }, "image/jpeg", 0.92);
+    this.canvas.toBlob(
+      (picture) => {
+        this.phone.overlays.close();
+        this.onPhoto(picture);
+      },
+      "image/jpeg",
+      0.92,
+    );
   }
 
   count(left) {
@@ -99,10 +123,18 @@ class Camera {
 
   record() {
     const chunks = [];
-    const recorder = new MediaRecorder(this.canvas.captureStream(RATE), { mimeType: this.format, videoBitsPerSecond: 1_500_000 });
+    const recorder = new MediaRecorder(this.canvas.captureStream(RATE), {
+      mimeType: this.format,
+      videoBitsPerSecond: 1_500_000,
+    });
     recorder.addEventListener("dataavailable", (event) => chunks.push(event.data));
-    recorder.addEventListener("stop", () => !this.isOver && this.review(new File(chunks, "note.mp4", { type: "video/mp4" })));
-    recorder.addEventListener("error", (event) => this.show(`${this.words.cameraRefused}: ${event.error?.message ?? ""}`, []));
+    recorder.addEventListener(
+      "stop",
+      () => !this.isOver && this.review(new File(chunks, "note.mp4", { type: "video/mp4" })),
+    );
+    recorder.addEventListener("error", (event) =>
+      this.show(`${this.words.cameraRefused}: ${event.error?.message ?? ""}`, []),
+    );
     const stop = () => recorder.state !== "inactive" && recorder.stop();
     this.show(this.words.recording, [["camera:stop", "stop", this.words.stop, stop, true]]);
     recorder.start();
@@ -124,7 +156,16 @@ class Camera {
   review(file) {
     this.lookAt(file);
     this.show(this.words.lookAtIt, [
-      ["camera:send", "send", this.words.send, () => { this.phone.overlays.close(); this.onNote(file); }, true],
+      [
+        "camera:send",
+        "send",
+        this.words.send,
+        () => {
+          this.phone.overlays.close();
+          this.onNote(file);
+        },
+        true,
+      ],
       ["camera:again", "camera", this.words.again, () => this.ready()],
     ]);
   }

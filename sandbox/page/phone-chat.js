@@ -5,12 +5,15 @@ import { bubble } from "./phone-bubble.js";
 import { Composer } from "./phone-composer.js";
 import { el } from "./phone-dom.js";
 import { MessageList } from "./phone-list.js";
-import { startLink } from "./phone-formatting.js";
+import { Taps } from "./phone-taps.js";
 import { dayOf, introduction } from "./phone-words.js";
 
-const ANSWER_WITHIN = 30_000; // milliseconds in which a bot can answer a tap (the simulator's limit)
 const ACTION_LASTS = 5500; // milliseconds: "typing" ends by itself
-const ACTIONS = [[/photo/, "sendsPhoto"], [/document/, "sendsFile"], [/video/, "sendsVideo"]];
+const ACTIONS = [
+  [/photo/, "sendsPhoto"],
+  [/document/, "sendsFile"],
+  [/video/, "sendsVideo"],
+];
 
 export class Chat {
   // `kind`: "marker", "teacher" or "student", as in /api/sandbox.
@@ -22,7 +25,7 @@ export class Chat {
     this.unread = 0;
     this.seen = new Set(); // ids of messages that were there before
     this.read = new Set(); // ids of the person's messages that the bot has reacted to
-    this.waiting = new Map(); // "message row column" -> id of the tap that has no answer yet
+    this.taps = new Taps(this);
     this.build();
   }
 
@@ -36,6 +39,7 @@ export class Chat {
     this.node = el("div", { class: "chat" }, this.list.node, this.composer.node);
     const { items } = this.list;
     items.addEventListener("click", (event) => this.press(event));
+    items.addEventListener("contextmenu", (event) => this.openMenu(event));
     items.addEventListener("keydown", (event) => {
       const isButton = event.target.getAttribute("role") === "button";
       if (!isButton || !["Enter", " "].includes(event.key)) return;
@@ -63,7 +67,7 @@ export class Chat {
     this.noticeAction(screen.action);
     this.notice(isFirst ? [] : fresh);
     this.draw();
-    this.settle(screen.last_answer);
+    this.taps.settle(screen.last_answer);
     if (this.list.atEnd || fresh.some((message) => message.from === "person")) this.list.toEnd();
   }
 
@@ -73,7 +77,8 @@ export class Chat {
     if (!own.length) return;
     if (!this.isVisible) this.unread += own.length;
     else this.list.grew(own.length);
-    for (const message of own) this.phone.announce(this, message.text || this.words[message.photo ? "photo" : "download"]);
+    for (const message of own)
+      this.phone.announce(this, message.text || this.words[message.photo ? "photo" : "download"]);
   }
 
   draw() {
@@ -84,19 +89,31 @@ export class Chat {
     let day = "";
     screen.messages.forEach((message, at) => {
       const its = dayOf(message.date, this.phone.language, this.phone.sandbox.time_zone);
-      if (its !== day) wanted.push({ key: `day ${its}`, drawn: its, node: () => el("p", { class: "day", "data-key": `day ${its}` }, el("span", {}, its)) });
+      if (its !== day)
+        wanted.push({
+          key: `day ${its}`,
+          drawn: its,
+          node: () => el("p", { class: "day", "data-key": `day ${its}` }, el("span", {}, its)),
+        });
       day = its;
       const id = message.message_id;
       const about = {
-        words, room: this.phone.room, bots: this.phone.usernames, now,
+        words,
+        room: this.phone.room,
+        bots: this.phone.usernames,
+        now,
         sender: message.from === "bot" ? this.bot.name : this.phone.person.name,
         file: (file) => `/telegram/file?${new URLSearchParams({ bot: this.bot.username, file_id: file })}`,
-        isWaiting: (row, column) => this.waiting.has(`${id} ${row} ${column}`),
+        isWaiting: (row, column) => this.taps.isWaiting(id, row, column),
         isRead: this.read.has(id),
         isLast: screen.messages[at + 1]?.from !== message.from,
       };
       const drawn = JSON.stringify([
-        message, about.isRead, about.isLast, this.phone.language, [...this.waiting.keys()].filter((key) => key.startsWith(`${id} `)),
+        message,
+        about.isRead,
+        about.isLast,
+        this.phone.language,
+        this.taps.waitingIn(id),
         message.location?.live_period && now < message.date + message.location.live_period,
       ]);
       wanted.push({ key: String(id), drawn, node: () => bubble(message, about) });
@@ -110,7 +127,8 @@ export class Chat {
   intro() {
     const { words, phone } = this;
     const text = this.describedAs || this.screen?.description || introduction(this.kind, phone.language);
-    const node = () => el("div", { class: "intro", "data-key": "intro" }, el("b", {}, words.whatItDoes), el("p", {}, text));
+    const node = () =>
+      el("div", { class: "intro", "data-key": "intro" }, el("b", {}, words.whatItDoes), el("p", {}, text));
     return { key: "intro", drawn: `${phone.language} ${text}`, node };
   }
 
@@ -122,7 +140,11 @@ export class Chat {
 
   drawPending() {
     const label = el("span", { class: "length" }, this.pending);
-    return el("div", { class: "bubble person video_note last", "data-key": "pending", "aria-busy": "true" }, el("div", { class: "body" }, el("div", { class: "round drawing" }, el("i")), label));
+    return el(
+      "div",
+      { class: "bubble person video_note last", "data-key": "pending", "aria-busy": "true" },
+      el("div", { class: "body" }, el("div", { class: "round drawing" }, el("i")), label),
+    );
   }
 
   // Two ticks once the bot has done something after the message.
@@ -151,65 +173,24 @@ export class Chat {
 
   press(event) {
     const pressed = event.target.closest("[data-action]");
-    const node = pressed?.closest("[data-message]");
-    if (!node) return;
-    const message = this.screen.messages.find(({ message_id: id }) => String(id) === node.dataset.message);
+    const message = pressed && this.messageOf(pressed);
+    if (!message) return;
     const { action } = pressed.dataset;
     const [name] = action.split(":", 1);
     const acts = {
-      inline: () => this.tap(message, pressed),
+      inline: () => this.taps.press(message, pressed),
       link: () => this.phone.openLink(pressed.dataset.bot, action.slice("link:".length), pressed),
       command: () => this.send({ text: action.slice("command:".length) }),
       copy: () => this.copy(pressed.textContent),
       spoiler: () => pressed.classList.add("open"),
       photo: () => this.phone.enlarge(pressed.querySelector("img")),
       note: () => play(pressed.querySelector("video")),
-      live: () => (action === "live:stop" ? this.edit(message, { live_period: null }) : this.phone.attach.move(message)),
+      live: () =>
+        action === "live:stop"
+          ? this.change(message, { location: { live_period: null } })
+          : this.phone.attach.move(message),
     };
     acts[name]?.();
-  }
-
-  async tap(message, pressed) {
-    const [row, column] = pressed.dataset.at.split(" ").map(Number);
-    const button = message.buttons[row][column];
-    const key = `${message.message_id} ${row} ${column}`;
-    if (this.waiting.has(key)) return;
-    if (button.copy_text) return void this.copy(button.copy_text.text);
-    if (button.url) {
-      const opened = startLink(button.url, this.phone.usernames);
-      if (opened) this.phone.openLink(opened.bot, opened.code, pressed);
-      return; // other addresses are links
-    }
-    if (button.data === undefined) return void this.phone.say(this.words.unknownButton);
-    this.waiting.set(key, null);
-    this.draw();
-    try {
-      const { tap_id: tap } = await this.order("tap", { message_id: message.message_id, button: button.data });
-      this.waiting.set(key, tap);
-      this.settle(this.screen.last_answer); // the answer may have arrived first
-      setTimeout(() => this.release(tap) && this.phone.say(this.words.noAnswer), ANSWER_WITHIN);
-    } catch (error) {
-      this.waiting.delete(key);
-      this.draw();
-      this.phone.say(error.message);
-    }
-  }
-
-  release(tap) {
-    const key = [...this.waiting].find(([, id]) => id === tap)?.[0];
-    if (!key) return false;
-    this.waiting.delete(key);
-    this.draw();
-    return true;
-  }
-
-  settle(answer) {
-    if (!answer || !this.release(answer.tap_id)) return;
-    if (answer.url) {
-      const opened = startLink(answer.url, this.phone.usernames);
-      if (opened) this.phone.openLink(opened.bot, opened.code, this.list.node);
-    }
-    if (answer.text) this.phone.answer(this, answer);
   }
 
   order(what, body) {
@@ -221,8 +202,48 @@ export class Chat {
     return this.try(() => this.order("send", content));
   }
 
-  edit({ message_id: id }, location) {
-    return this.try(() => this.order("edit", { message_id: id, location }));
+  // Edits an own message: its text, or where a live location is.
+  change({ message_id: id }, content) {
+    return this.try(() => this.order("edit", { message_id: id, ...content }));
+  }
+
+  delete({ message_id: id }) {
+    return this.try(() => this.order("delete", { message_id: id }));
+  }
+
+  lastOwnText() {
+    return this.screen.messages.findLast((message) => isEditable(message));
+  }
+
+  // The menu of a message, by the right mouse button, a long press or the keyboard's menu key.
+  openMenu(event) {
+    const message = this.messageOf(event.target);
+    if (!message || event.target.closest("a") || String(getSelection())) return; // the browser's own menu
+    event.preventDefault();
+    const { words, phone } = this;
+    const items = [{ action: "message:delete", icon: "bin", label: words.delete, run: () => this.delete(message) }];
+    if (isEditable(message)) {
+      items.unshift({
+        action: "message:edit",
+        icon: "edit",
+        label: words.edit,
+        run: () => this.composer.edit(message),
+      });
+    }
+    if (message.text) {
+      items.unshift({
+        action: "message:copy",
+        icon: "copy",
+        label: words.copyText,
+        run: () => this.copy(message.text),
+      });
+    }
+    phone.overlays.menu("message", words.message, items);
+  }
+
+  messageOf(node) {
+    const id = node.closest("[data-message]")?.dataset.message;
+    return this.screen.messages.find((message) => String(message.message_id) === id);
   }
 
   block(blocked) {
@@ -234,7 +255,9 @@ export class Chat {
     this.pending = this.words.drawing;
     this.draw();
     this.list.toEnd();
-    const sent = await this.try(() => post("/api/notes/send", { bot: this.bot.username, person: this.phone.person.id, ...note }));
+    const sent = await this.try(() =>
+      post("/api/notes/send", { bot: this.bot.username, person: this.phone.person.id, ...note }),
+    );
     this.pending = null;
     this.draw();
     return sent;
@@ -251,16 +274,22 @@ export class Chat {
   }
 
   async copy(text) {
-    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    const copied = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
     this.phone.say(copied ? this.words.copied : this.words.notCopied);
   }
 }
+
+const isEditable = (message) => message.from === "person" && !message.forwarded && message.text && !message.contact;
 
 // Plays a video note once, or stops it; the ring around it shows how far it is.
 function play(video) {
   if (!video.paused) return video.pause();
   const ring = video.parentElement.querySelector("circle");
-  video.ontimeupdate = () => ring.style.setProperty("stroke-dashoffset", String(100 - (100 * video.currentTime) / video.duration));
+  video.ontimeupdate = () =>
+    ring.style.setProperty("stroke-dashoffset", String(100 - (100 * video.currentTime) / video.duration));
   video.onended = () => {
     video.currentTime = 0;
   };

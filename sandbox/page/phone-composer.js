@@ -2,15 +2,16 @@
 // buttons Start and Unblock.
 
 import { el, icon } from "./phone-dom.js";
+import { Suggestions } from "./phone-suggestions.js";
 
 const LONGEST = 4096; // characters of a message
 const HIGHEST = 120; // pixels of the text box
-let lists = 0;
 
 export class Composer {
   constructor(chat) {
     this.chat = chat;
     this.commands = [];
+    this.editing = null; // the own message that is being edited
     this.build();
     this.translate();
   }
@@ -26,19 +27,40 @@ export class Composer {
       if (run) button.addEventListener("click", run);
       return button;
     };
-    this.input = el("textarea", { rows: "1", maxlength: LONGEST, "data-action": "message", autocomplete: "off", enterkeyhint: "send" });
+    this.input = el("textarea", {
+      rows: "1",
+      maxlength: LONGEST,
+      "data-action": "message",
+      autocomplete: "off",
+      enterkeyhint: "send",
+    });
     this.menuButton = iconButton("menu", "commands", () => this.openMenu());
     this.attachButton = iconButton("attach", "attach", () => chat.phone.attach.open());
     this.sendButton = iconButton("send", "send", null, "submit");
     this.sendButton.classList.add("send");
-    this.suggestions = el("div", { class: "suggestions", role: "listbox", id: `commands-${(lists += 1)}`, hidden: true });
+    this.suggestions = new Suggestions(this.input, (text) => {
+      this.type("");
+      chat.send({ text });
+    });
+    this.cancelButton = iconButton("edit:cancel", "close", () => this.edit(null));
+    this.editBar = el("div", { class: "editing", hidden: true }, icon("edit"), el("span"), this.cancelButton);
     this.saved = el("div", { class: "saved", role: "group" });
     this.form = el("form", { class: "compose" }, this.menuButton, this.input, this.attachButton, this.sendButton);
     this.startButton = el("button", { type: "button", class: "main wide", "data-action": "start" });
     this.unblockButton = el("button", { type: "button", class: "main wide", "data-action": "unblock" });
     this.blocked = el("div", { class: "is-blocked" }, el("p"), this.unblockButton);
     this.keyboard = el("div", { class: "keyboard", role: "group", hidden: true });
-    this.node = el("div", { class: "composer" }, this.suggestions, this.saved, this.form, this.startButton, this.blocked, this.keyboard);
+    this.node = el(
+      "div",
+      { class: "composer" },
+      this.suggestions.node,
+      this.editBar,
+      this.saved,
+      this.form,
+      this.startButton,
+      this.blocked,
+      this.keyboard,
+    );
 
     this.startButton.addEventListener("click", () => chat.send({ text: "/start" }));
     this.unblockButton.addEventListener("click", () => chat.block(false));
@@ -47,16 +69,21 @@ export class Composer {
       this.submit();
     });
     this.input.addEventListener("input", () => this.typed());
-    this.input.addEventListener("blur", () => this.suggest([]));
     this.input.addEventListener("keydown", (event) => this.key(event));
-    this.suggestions.addEventListener("mousedown", (event) => event.preventDefault()); // the text box keeps the focus
-    this.suggestions.addEventListener("click", (event) => this.choose(event.target.closest("[role=option]")));
   }
 
   translate() {
     const { words } = this;
-    const labels = [[this.menuButton, words.commands], [this.attachButton, words.attach], [this.sendButton, words.send], [this.input, words.message],
-      [this.suggestions, words.commands], [this.saved, words.saved], [this.keyboard, words.message]];
+    const labels = [
+      [this.menuButton, words.commands],
+      [this.attachButton, words.attach],
+      [this.sendButton, words.send],
+      [this.input, words.message],
+      [this.suggestions.node, words.commands],
+      [this.cancelButton, words.cancel],
+      [this.saved, words.saved],
+      [this.keyboard, words.message],
+    ];
     for (const [node, label] of labels) node.setAttribute("aria-label", label);
     this.startButton.textContent = words.start;
     this.unblockButton.textContent = words.unblock;
@@ -74,6 +101,8 @@ export class Composer {
     this.saved.hidden = !canWrite || !this.saved.children.length;
     this.startButton.hidden = begun || screen.blocked;
     this.blocked.hidden = !screen.blocked;
+    const stillThere = screen.messages.some(({ message_id: id }) => id === this.editing?.message_id);
+    if (this.editing && !(canWrite && stillThere)) this.edit(null);
     this.drawKeyboard(canWrite ? screen.reply_keyboard : null);
     this.input.placeholder = (canWrite && screen.reply_keyboard?.input_field_placeholder) || this.words.message;
     // what had the focus is gone: the chat goes on in the text box
@@ -84,12 +113,23 @@ export class Composer {
     const content = JSON.stringify(keyboard ?? null);
     if (this.keyboardShown === content) return;
     this.keyboardShown = content;
-    const rows = (keyboard?.keyboard ?? []).map((row) => el("div", { class: "row" }, row.map((asked) => {
-      const kind = asked.request_contact ? "contact" : asked.request_location ? "pin" : null;
-      const button = el("button", { type: "button", "data-action": `reply:${asked.text}` }, kind && icon(kind), el("span", {}, asked.text));
-      button.addEventListener("click", () => this.reply(asked));
-      return button;
-    })));
+    const rows = (keyboard?.keyboard ?? []).map((row) =>
+      el(
+        "div",
+        { class: "row" },
+        row.map((asked) => {
+          const kind = asked.request_contact ? "contact" : asked.request_location ? "pin" : null;
+          const button = el(
+            "button",
+            { type: "button", "data-action": `reply:${asked.text}` },
+            kind && icon(kind),
+            el("span", {}, asked.text),
+          );
+          button.addEventListener("click", () => this.reply(asked));
+          return button;
+        }),
+      ),
+    );
     this.keyboard.replaceChildren(...rows);
     this.keyboard.hidden = !rows.length;
   }
@@ -105,18 +145,34 @@ export class Composer {
   drawSaved() {
     const { person } = this.chat.phone;
     const { words } = this;
-    const known = {
-      marker: [["username", person.login?.username, words.username], ["password", person.login?.password, words.password]],
-      teacher: [["email", person.lms?.email, words.email], ["password", person.lms?.password, words.password]],
-      student: [["student_id", person.student_id, words.studentId]],
-    }[this.chat.kind] ?? [];
-    this.saved.replaceChildren(...known.filter(([, value]) => value).map(([name, value, label]) => {
-      const shown = name === "password" ? label : value;
-      const attributes = { type: "button", "data-action": `login:${name}`, title: label, ...(shown !== label && { "aria-label": `${label}: ${value}` }) };
-      const button = el("button", attributes, icon("key"), el("span", {}, shown));
-      button.addEventListener("click", () => this.type(value));
-      return button;
-    }));
+    const known =
+      {
+        marker: [
+          ["username", person.login?.username, words.username],
+          ["password", person.login?.password, words.password],
+        ],
+        teacher: [
+          ["email", person.lms?.email, words.email],
+          ["password", person.lms?.password, words.password],
+        ],
+        student: [["student_id", person.student_id, words.studentId]],
+      }[this.chat.kind] ?? [];
+    this.saved.replaceChildren(
+      ...known
+        .filter(([, value]) => value)
+        .map(([name, value, label]) => {
+          const shown = name === "password" ? label : value;
+          const attributes = {
+            type: "button",
+            "data-action": `login:${name}`,
+            title: label,
+            ...(shown !== label && { "aria-label": `${label}: ${value}` }),
+          };
+          const button = el("button", attributes, icon("key"), el("span", {}, shown));
+          button.addEventListener("click", () => this.type(value));
+          return button;
+        }),
+    );
   }
 
   type(text) {
@@ -130,64 +186,52 @@ export class Composer {
     this.input.style.height = `${Math.min(HIGHEST, this.input.scrollHeight)}px`;
     const text = this.input.value;
     this.form.classList.toggle("has-text", text.trim() !== "");
-    const isCommand = /^\/\w*$/.test(text);
-    this.suggest(isCommand ? this.commands.filter(({ command }) => `/${command}`.startsWith(text.toLowerCase())) : []);
+    const isCommand = !this.editing && /^\/\w*$/.test(text);
+    const fits = ({ command }) => `/${command}`.startsWith(text.toLowerCase());
+    this.suggestions.offer(isCommand ? this.commands.filter(fits) : []);
+  }
+
+  // Takes an own message into the text box to be edited; null: no longer.
+  edit(message) {
+    const wasEditing = this.editing !== null;
+    this.editing = message;
+    this.editBar.hidden = message === null;
+    this.editBar.querySelector("span").textContent = message ? `${this.words.edit}: ${message.text}` : "";
+    if (message || wasEditing) this.type(message?.text ?? "");
   }
 
   async submit() {
     const text = this.input.value;
+    const { editing } = this;
     if (!text.trim()) return this.input.focus();
+    this.editing = null;
+    this.edit(null);
     this.type("");
-    const sent = await this.chat.send({ text });
+    const sent = await (editing ? this.chat.change(editing, { text }) : this.chat.send({ text }));
     if (!sent && !this.input.value) this.type(text);
   }
 
   key(event) {
-    const isOpen = !this.suggestions.hidden;
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    const isOwn = this.suggestions.key(event);
+    const last = event.key === "ArrowUp" && !this.input.value && this.chat.lastOwnText();
+    if (isOwn && event.key === "Escape") event.stopPropagation();
+    if (isOwn) event.preventDefault();
+    else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
-      if (isOpen && this.chosen) this.choose(this.chosen);
-      else this.submit();
-    } else if (isOpen && ["ArrowDown", "ArrowUp"].includes(event.key)) {
+      this.submit();
+    } else if (event.key === "Escape" && this.editing) this.edit(null);
+    else if (last) {
       event.preventDefault();
-      this.move(event.key === "ArrowDown" ? 1 : -1);
-    } else if (isOpen && event.key === "Escape") {
-      event.stopPropagation();
-      this.suggest([]);
+      this.edit(last);
     }
-  }
-
-  // The commands that fit what is typed. The text box keeps the focus; the chosen one is told to screen readers.
-  suggest(commands) {
-    this.chosen = null;
-    this.input.removeAttribute("aria-activedescendant");
-    this.suggestions.replaceChildren(...commands.map(({ command, description }, at) =>
-      el("div", { role: "option", id: `${this.suggestions.id}-${at}`, "aria-selected": "false", "data-action": `command:/${command}` }, el("b", {}, `/${command}`), el("span", {}, description))));
-    this.suggestions.hidden = !commands.length;
-    if (commands.length) this.input.setAttribute("aria-controls", this.suggestions.id);
-    else this.input.removeAttribute("aria-controls");
-  }
-
-  move(by) {
-    const options = [...this.suggestions.children];
-    const at = options.indexOf(this.chosen);
-    this.chosen?.setAttribute("aria-selected", "false");
-    this.chosen = options[at < 0 ? (by > 0 ? 0 : options.length - 1) : (at + by + options.length) % options.length];
-    this.chosen.setAttribute("aria-selected", "true");
-    this.chosen.scrollIntoView({ block: "nearest" });
-    this.input.setAttribute("aria-activedescendant", this.chosen.id);
-  }
-
-  choose(option) {
-    if (!option) return;
-    const text = option.dataset.action.slice("command:".length);
-    this.type("");
-    this.chat.send({ text });
   }
 
   openMenu() {
     const items = this.commands.map(({ command, description }) => ({
-      action: `command:/${command}`, label: `/${command}`, about: description, run: () => this.chat.send({ text: `/${command}` }),
+      action: `command:/${command}`,
+      label: `/${command}`,
+      about: description,
+      run: () => this.chat.send({ text: `/${command}` }),
     }));
     this.chat.phone.overlays.menu("commands", this.words.commands, items);
   }

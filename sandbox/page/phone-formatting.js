@@ -44,12 +44,18 @@ function clickable(text, bots) {
   return [...pieces, text.slice(before)].filter((piece) => piece !== "");
 }
 
-const command = (text) => el("button", { type: "button", class: "inline-link", "data-action": `command:${text}` }, text);
+const command = (text) =>
+  el("button", { type: "button", class: "inline-link", "data-action": `command:${text}` }, text);
 
 function link(address, words, bots) {
   const opened = startLink(address, bots);
   if (opened) {
-    const attributes = { type: "button", class: "inline-link", "data-action": `link:${opened.code}`, "data-bot": opened.bot };
+    const attributes = {
+      type: "button",
+      class: "inline-link",
+      "data-action": `link:${opened.code}`,
+      "data-bot": opened.bot,
+    };
     return el("button", attributes, words);
   }
   const url = webAddress(address);

@@ -19,6 +19,8 @@ export class MessageList {
       this.log.focus({ preventScroll: true });
     });
     this.log.addEventListener("scroll", () => this.scrolled());
+    // an animation would start again each time the chat comes into view
+    this.items.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));
     const resized = new ResizeObserver(() => this.atEnd && this.toEnd());
     resized.observe(this.log);
     resized.observe(this.items);
@@ -26,15 +28,21 @@ export class MessageList {
 
   scrolled() {
     if (!this.log.clientHeight) return; // out of view
+    if (this.atEnd && this.size !== this.measured()) return this.toEnd(); // not the reader scrolled, the list changed
     this.atEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END;
     this.top = this.log.scrollTop;
     if (this.atEnd) this.below = 0;
     this.drawDown();
   }
 
+  measured() {
+    return `${this.log.clientHeight} ${this.log.scrollHeight}`;
+  }
+
   toEnd() {
     this.atEnd = true;
     this.below = 0;
+    this.size = this.measured();
     this.log.scrollTop = this.log.scrollHeight;
     this.drawDown();
   }

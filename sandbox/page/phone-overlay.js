@@ -34,10 +34,20 @@ export class Overlays {
     this.close();
     this.opener = document.activeElement;
     this.onClose = onClose;
-    const heading = role === "menu" ? null : el(
-      "header", {}, el("h3", {}, label),
-      role === "dialog" && el("button", { type: "button", class: "icon-button", "data-action": "close", "aria-label": words.close }, icon("close")),
-    );
+    const heading =
+      role === "menu"
+        ? null
+        : el(
+            "header",
+            {},
+            el("h3", {}, label),
+            role === "dialog" &&
+              el(
+                "button",
+                { type: "button", class: "icon-button", "data-action": "close", "aria-label": words.close },
+                icon("close"),
+              ),
+          );
     const attributes = role === "menu" ? {} : { role, "aria-modal": "true", "aria-label": label };
     const dialog = el("div", { ...attributes, class: `sheet ${name}` }, heading, content);
     dialog.querySelector("[data-action=close]")?.addEventListener("click", () => this.close());
@@ -71,7 +81,9 @@ export class Overlays {
   // Focus returns to what opened it; a node that was drawn anew meanwhile is found by its action.
   giveBack() {
     const { action } = this.opener?.dataset ?? {};
-    const again = this.opener?.isConnected ? this.opener : [...this.phone.querySelectorAll("[data-action]")].find((each) => action && each.dataset.action === action);
+    const again = this.opener?.isConnected
+      ? this.opener
+      : [...this.phone.querySelectorAll("[data-action]")].find((each) => action && each.dataset.action === action);
     again?.focus({ preventScroll: true });
   }
 
@@ -83,15 +95,17 @@ export class Overlays {
     (event.shiftKey ? all.at(-1) : all[0]).focus();
   }
 
-  // A menu. `items`: {action, icon, label, about, isChecked (a choice of one), run}.
-  menu(name, label, items) {
-    const buttons = items.map((item) => menuItem(item, () => {
-      this.close();
-      item.run();
-    }));
+  // A menu. `items`: {action, icon, label, about, isChecked (a choice of one), run}. `heading`: shown above them.
+  menu(name, label, items, heading = "") {
+    const buttons = items.map((item) =>
+      menuItem(item, () => {
+        this.close();
+        item.run();
+      }),
+    );
     const menu = el("div", { role: "menu", "aria-label": label }, buttons);
     menu.addEventListener("keydown", (event) => step(event, buttons));
-    this.open(name, label, [menu], { role: "menu" });
+    this.open(name, label, [heading && el("p", { class: "heading" }, heading), menu], { role: "menu" });
   }
 
   alert(text, words, title) {
@@ -110,10 +124,13 @@ export class Overlays {
 }
 
 function menuItem({ action, icon: drawing, label, about, isChecked }, run) {
-  const role = isChecked === undefined ? { role: "menuitem" } : { role: "menuitemradio", "aria-checked": String(isChecked) };
+  const role =
+    isChecked === undefined ? { role: "menuitem" } : { role: "menuitemradio", "aria-checked": String(isChecked) };
   const button = el(
-    "button", { type: "button", ...role, "data-action": action },
-    drawing && el("span", { class: "badge" }, icon(drawing)), el("span", { class: "name" }, label, about && el("small", {}, about)),
+    "button",
+    { type: "button", ...role, "data-action": action },
+    drawing && el("span", { class: "badge" }, icon(drawing)),
+    el("span", { class: "name" }, label, about && el("small", {}, about)),
   );
   button.addEventListener("click", run);
   return button;
@@ -123,7 +140,10 @@ function menuItem({ action, icon: drawing, label, about, isChecked }, run) {
 export function step(event, items) {
   const at = items.indexOf(document.activeElement);
   const to = {
-    ArrowDown: (at + 1) % items.length, ArrowUp: (at - 1 + items.length) % items.length, Home: 0, End: items.length - 1,
+    ArrowDown: (at + 1) % items.length,
+    ArrowUp: (at - 1 + items.length) % items.length,
+    Home: 0,
+    End: items.length - 1,
   }[event.key];
   if (to === undefined) return;
   event.preventDefault();

@@ -6,13 +6,13 @@
 //   phone.show("student");                     // brings a chat into view
 //   phone.describe("marker", text);            // said before the first message, above Start
 //   phone.unread                               // over all chats; a change dispatches the event `unread` at the node
-//   nextTarget(phone, ["inline:Start Monitoring", "start"], "marker")   // the element to press now
+//   phone.introduce(person)                    // the person has changed
 //
 // Everything that can be pressed has a `data-action`: start, unblock, send, message (the text box), menu, command:/NAME,
 // inline:LABEL, reply:LABEL, link:CODE, copy, photo, note, document, live:move, live:stop, to-end, chat:KIND, more,
 // language:CODE, block, login:username|password|email|student_id, attach, attach:location|live|contact|note|file|photo,
 // attach:location:PLACE, attach:live:PLACE, move:PLACE, note:NAME|camera|file, photo:camera|file,
-// camera:record|stop|send|again|photo, close, ok. A node keeps its class `pulse` over updates.
+// camera:record|stop|send|again|photo, message:copy|edit|delete, edit:cancel, zoom, close, ok. A node keeps its class `pulse` over updates.
 
 import { post } from "./api.js";
 import { Chat } from "./phone-chat.js";
@@ -65,13 +65,28 @@ export class Phone {
     this.moreButton = el("button", { type: "button", class: "icon-button", "data-action": "more" }, icon("more"));
     this.moreButton.addEventListener("click", () => this.openMenu());
     const about = [person.role, person.student_id].filter(Boolean).join(" \u00b7 ");
-    const owner = el("header", { class: "owner" }, this.face, el("div", { class: "name" }, el("h2", {}, person.name), el("p", { class: "role" }, about)), this.moreButton);
+    const owner = el(
+      "header",
+      { class: "owner" },
+      this.face,
+      el("div", { class: "name" }, el("h2", {}, person.name), el("p", { class: "role" }, about)),
+      this.moreButton,
+    );
     this.chats = new Map(person.chats.map((kind) => [kind, new Chat(this, kind)]));
     this.tabs = el("div", { class: "bots" });
     const panels = [...this.chats.values()].map((chat) => chat.node);
     this.body = el("div", { class: "screen" }, owner, this.tabs, panels);
     this.spoken = el("p", { class: "spoken", "aria-live": "polite" });
-    this.node = el("section", { class: "phone", "data-person": person.name, "aria-label": [person.name, person.role].filter(Boolean).join(", ") }, this.body, this.spoken);
+    this.node = el(
+      "section",
+      {
+        class: "phone",
+        "data-person": person.name,
+        "aria-label": [person.name, person.role].filter(Boolean).join(", "),
+      },
+      this.body,
+      this.spoken,
+    );
     this.overlays = new Overlays(this.node, this.body);
     for (const [kind, chat] of this.chats) chat.node.id = `${this.id}-${kind}`;
     this.tabs.addEventListener("click", (event) => {
@@ -84,7 +99,8 @@ export class Phone {
   // Shows an event `screen`; those of other people are ignored.
   apply({ bot, username, person, screen }) {
     if (person !== this.person.id) return;
-    const chat = this.chats.get(bot) ?? [...this.chats.values()].find((each) => [bot, username].includes(each.bot.username));
+    const chat =
+      this.chats.get(bot) ?? [...this.chats.values()].find((each) => [bot, username].includes(each.bot.username));
     chat?.show(screen);
   }
 
@@ -118,14 +134,36 @@ export class Phone {
       const isOpen = chat === this.chat;
       const content = [
         avatar(chat.bot.name),
-        el("span", { class: "name" }, el("b", {}, chat.bot.name), chat.status ? el("small", { class: "doing" }, chat.status, el("i", { "aria-hidden": "true" })) : el("small", {}, words.bot)),
-        chat.unread > 0 && el("span", { class: "unread", role: "img", "aria-label": `${chat.unread} ${words.unread}` }, String(chat.unread)),
+        el(
+          "span",
+          { class: "name" },
+          el("b", {}, chat.bot.name),
+          chat.status
+            ? el("small", { class: "doing" }, chat.status, el("i", { "aria-hidden": "true" }))
+            : el("small", {}, words.bot),
+        ),
+        chat.unread > 0 &&
+          el(
+            "span",
+            { class: "unread", role: "img", "aria-label": `${chat.unread} ${words.unread}` },
+            String(chat.unread),
+          ),
       ];
       if (isOne) return el("div", { class: "tab", "data-key": kind }, content);
-      return el("button", {
-        type: "button", role: "tab", class: "tab", id: `${this.id}-tab-${kind}`, "data-action": `chat:${kind}`,
-        "aria-selected": String(isOpen), "aria-controls": `${this.id}-${kind}`, tabindex: isOpen ? "0" : "-1",
-      }, content);
+      return el(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          class: "tab",
+          id: `${this.id}-tab-${kind}`,
+          "data-action": `chat:${kind}`,
+          "aria-selected": String(isOpen),
+          "aria-controls": `${this.id}-${kind}`,
+          tabindex: isOpen ? "0" : "-1",
+        },
+        content,
+      );
     });
     morph(this.tabs, el("div", { class: "bots", ...(!isOne && { role: "tablist", "aria-label": words.chats }) }, tabs));
     for (const [kind, { node }] of this.chats) {
@@ -133,6 +171,7 @@ export class Phone {
       if (!isOne) node.setAttribute("aria-labelledby", `${this.id}-tab-${kind}`);
     }
     this.moreButton.setAttribute("aria-label", words.more);
+    this.node.lang = this.language;
     this.node.dispatchEvent(new CustomEvent("unread", { detail: this.unread }));
   }
 
@@ -167,11 +206,19 @@ export class Phone {
     const { words, chat } = this;
     const isBlocked = Boolean(chat.screen?.blocked);
     const languages = Object.entries(LANGUAGES).map(([code, name]) => ({
-      action: `language:${code}`, label: name, isChecked: code === this.language, run: () => this.changeLanguage(code),
+      action: `language:${code}`,
+      label: name,
+      isChecked: code === this.language,
+      run: () => this.changeLanguage(code),
     }));
     const begun = chat.screen && (chat.screen.started ?? chat.screen.messages.length > 0);
-    const block = { action: isBlocked ? "unblock" : "block", icon: "block", label: isBlocked ? words.unblock : words.block, run: () => chat.block(!isBlocked) };
-    this.overlays.menu("more", words.language, [...languages, ...(begun ? [block] : [])]);
+    const block = {
+      action: isBlocked ? "unblock" : "block",
+      icon: "block",
+      label: isBlocked ? words.unblock : words.block,
+      run: () => chat.block(!isBlocked),
+    };
+    this.overlays.menu("more", words.more, [...languages, ...(begun ? [block] : [])], words.language);
   }
 
   async changeLanguage(code) {
@@ -190,15 +237,25 @@ export class Phone {
     return this.say(this.words.languageChanged);
   }
 
-  setPhoto(address) {
-    this.person.photo = address;
-    this.face.replaceChildren(avatar(this.person.name, address));
+  // The person has changed, such as by a new ID photo.
+  introduce(person) {
+    const isNew = person.photo !== this.person.photo;
+    this.person = person;
+    if (isNew) this.face.replaceChildren(avatar(person.name, person.photo));
   }
 
   enlarge(image) {
-    const large = el("img", { src: image.src, alt: image.alt });
-    this.overlays.open("picture", image.alt, [el("div", { class: "canvas", tabindex: "0" }, large)], { words: this.words });
-    large.addEventListener("click", () => large.classList.toggle("large"));
+    const zoom = el(
+      "button",
+      { type: "button", class: "zoom", "data-action": "zoom", "aria-pressed": "false", title: this.words.zoom },
+      el("img", { src: image.src, alt: image.alt }),
+    );
+    zoom.addEventListener("click", () =>
+      zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") === "false")),
+    );
+    this.overlays.open("picture", image.alt, [el("div", { class: "canvas", tabindex: "0" }, zoom)], {
+      words: this.words,
+    });
   }
 
   // A link `https://t.me/<bot>?start=<code>`: the page may ask whose phone opens it; else this one does.
@@ -209,21 +266,4 @@ export class Phone {
     this.show(kind);
     return chat.send({ text: `/start ${code}` });
   }
-}
-
-// The element to press next on a phone: the first of these actions that can be pressed, the last such element of the chat.
-// `kind`: the chat; its tab while another one is in view. An action may end with *. What a menu hides is behind its button.
-export function nextTarget(phone, actions, kind = null) {
-  const chat = kind && phone.chats.get(kind);
-  if (chat && chat !== phone.chat) return phone.node.querySelector(`[data-action="chat:${kind}"]`);
-  const usable = [...phone.node.querySelectorAll("[data-action]")].filter((each) => each.checkVisibility() && !each.closest("[inert]"));
-  for (const action of actions) {
-    const fits = ({ dataset }) => (action.endsWith("*") ? dataset.action.startsWith(action.slice(0, -1)) : dataset.action === action);
-    const opensMenu = action.startsWith("attach:") || action.startsWith("note:");
-    const found = usable.findLast(fits)
-      ?? (action.startsWith("note:") && usable.find(({ dataset }) => dataset.action === "attach:note"))
-      ?? (opensMenu && usable.find(({ dataset }) => dataset.action === "attach"));
-    if (found) return found;
-  }
-  return null;
 }

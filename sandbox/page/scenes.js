@@ -69,7 +69,10 @@ export class Scenes {
 
   // Shows the phones of people who were added, here or in another tab.
   introduce(people) {
-    for (const person of people) this.add(person);
+    for (const person of people) {
+      this.add(person);
+      this.get(person.id).introduce(person);
+    }
     this.arrange();
   }
 

@@ -59,9 +59,9 @@ CSS = """* { box-sizing: border-box; } body { margin: 0; height: 100dvh; display
 font: 14px/1.4 system-ui, "DejaVu Sans", sans-serif; background: light-dark(#eef2f6, #0b1117); }
 h1 { margin: 0; font-size: 0; } main { flex: 1; display: flex; gap: 16px; min-height: 0; padding: 12px; }
 main > * { flex: 1; max-width: 390px; min-width: 0; } @media (max-width: 719px) { main { padding: 4px; } }"""
-JS = """import { setTimeZone } from "/page/api.js"; import { Phone, nextTarget } from "/page/phone.js";
+JS = """import { setTimeZone } from "/page/api.js"; import { Phone } from "/page/phone.js";
 const sandbox = await (await fetch("/api/sandbox")).json(); setTimeZone(sandbox.time_zone);
-window.opened = []; window.phones = {}; window.nextTarget = nextTarget;
+window.opened = []; window.phones = {};
 for (const person of sandbox.people) {
   const phone = new Phone(person, sandbox, { onOpenLink: (...link) => window.opened.push(link) });
   window.phones[person.name] = phone; document.getElementById("phones").append(phone.node);

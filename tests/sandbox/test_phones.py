@@ -2,10 +2,11 @@
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver import ActionChains
 
 from tests.sandbox import phone_page
-from tests.sandbox.phone_driver import DOWN, ENTER, ESCAPE, RIGHT, Handset
-from tests.sandbox.phone_page import PAGE, STUDENT, TEACHER, PhonePage
+from tests.sandbox.phone_driver import DOWN, ENTER, ESCAPE, RIGHT, UP, Handset
+from tests.sandbox.phone_page import STUDENT, TEACHER, PhonePage
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
 
@@ -70,7 +71,9 @@ class TestChat:
         picture = teacher.button("photo")
         assert picture.find_element("css selector", "img").get_attribute("alt") == "Photo: The code"
         picture.click()
-        teacher.one(".picture img")
+        assert teacher.one(".picture img").get_attribute("alt") == "Photo: The code"
+        teacher.press("zoom")
+        assert teacher.button("zoom").get_attribute("aria-pressed") == "true"
         teacher.keys(ESCAPE)
         teacher.sees_no(".picture")
         assert teacher.focused == "photo"
@@ -122,6 +125,22 @@ class TestChat:
         student.sees_no(".unread")
         assert student.focused == "chat:student"
 
+    def test_new_photo(self, page: PhonePage, student: Handset, driver: webdriver.Chrome) -> None:
+        """A person's new ID photo is shown on the phone."""
+        assert student.one(".owner .avatar").text == "A"
+        driver.execute_script("const p = phones.Aruzhan; p.introduce({ ...p.person, photo: '/page/phone-wall.svg' })")
+        assert student.one(".owner .avatar img").get_attribute("src").endswith("/page/phone-wall.svg")
+
+    def test_phone_out_of_view(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
+        """While the page hides a phone its new messages are counted; they are read once it is shown again."""
+        script = "phones.Yerlan.node.hidden = arguments[0]"
+        driver.execute_script(script, True)
+        page.says("teacher", TEACHER, "one")
+        unread = "return phones.Yerlan.unread"
+        teacher.until("one message", lambda: driver.execute_script(unread) == 1)
+        driver.execute_script(script, False)
+        teacher.until("none", lambda: driver.execute_script(unread) == 0)
+
 
 class TestPressing:
     """What a person presses in a chat."""
@@ -135,6 +154,16 @@ class TestPressing:
         page.bot("teacher", "answerCallbackQuery", callback_query_id=tap["tap_id"], text="Saved <b>")
         teacher.notice("Saved <b>")
         teacher.sees_no(".inline[aria-busy=true]")
+
+    def test_two_taps(self, page: PhonePage, teacher: Handset) -> None:
+        """Two buttons pressed in a row are both free again, also if both answers come at once."""
+        page.says("teacher", TEACHER, "Choose", [["Yes", "No"]])
+        teacher.press("inline:Yes")
+        teacher.press("inline:No")
+        for tap in teacher.until("two taps", lambda: (taps := page.taps()) and len(taps) == 2 and taps):
+            page.bot("teacher", "answerCallbackQuery", callback_query_id=tap["tap_id"])
+        teacher.sees_no(".inline[aria-busy=true]")
+        teacher.sees_no(".notice")
 
     def test_alert(self, page: PhonePage, teacher: Handset) -> None:
         """An alert is a dialog that has to be closed; the focus returns to the button."""
@@ -186,6 +215,23 @@ class TestPressing:
         teacher.until("an empty text box", lambda: teacher.button("message").get_attribute("value") == "")
         assert [each["text"] for each in page.screen("teacher", TEACHER)["messages"][-2:]] == ["/language", "/help"]
 
+    def test_own_messages(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
+        """A person edits the last message by the arrow key, and deletes one in its menu."""
+        teacher.types("a tpyo")
+        teacher.keys(ENTER)
+        bubble = teacher.sees("a tpyo")
+        teacher.keys(UP)
+        teacher.one(".editing", "Edit: a tpyo")
+        teacher.button("message").clear()
+        teacher.types("a typo")
+        teacher.keys(ENTER)
+        teacher.sees("a typo")
+        assert "edited" in bubble.text
+        assert teacher.all(".editing") == []
+        ActionChains(driver).context_click(bubble).perform()
+        teacher.press("message:delete")
+        teacher.sees_no(".bubble", "a typo")
+
     def test_saved_logins(self, page: PhonePage, student: Handset) -> None:
         """What the phone has saved is typed into the text box, and sent by Enter."""
         student.press("login:username")
@@ -224,6 +270,18 @@ class TestKept:
         assert teacher.focused == "inline:No"
         page.bot("teacher", "editMessageText", **edit, text="three", reply_markup=phone_page.keyboard([["Back"]]))
         teacher.focuses("inline:Back")
+
+    def test_mark_is_kept(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
+        """A button keeps the tour's class `pulse` while its message is edited."""
+        message = page.says("teacher", TEACHER, "one", [["Yes"]])
+        teacher.button("inline:Yes")
+        driver.execute_script(f"document.querySelector('{teacher.root} .inline').classList.add('pulse')")
+        page.bot(
+            "teacher", "editMessageText", chat_id=TEACHER, message_id=message, text="two",
+            reply_markup=phone_page.keyboard([["Yes"], ["No"]]),
+        )  # fmt: skip
+        teacher.sees("two")
+        assert "pulse" in teacher.button("inline:Yes").get_attribute("class").split()
 
     def test_selection(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
         """A selected part of a message stays selected while another part changes."""
@@ -306,41 +364,3 @@ class TestSafety:
         assert driver.execute_script("return window.hacked") is None
         assert driver.find_elements("css selector", "img[src=x]") == []
         assert console(driver) == []
-
-
-class TestNextTarget:
-    """The button that the tour points at."""
-
-    def test_next_target(self, page: PhonePage, student: Handset, driver: webdriver.Chrome) -> None:
-        """It is the wanted button, the tab of a chat that is not in view, or the button of the menu that hides it."""
-        page.says("student", STUDENT, "Choose", [["Yes"]])
-
-        def target(*actions: str, chat: str) -> str | None:
-            script = "return nextTarget(phones.Aruzhan, arguments[0], arguments[1])?.dataset.action ?? null"
-            return driver.execute_script(script, list(actions), chat)  # type: ignore[no-any-return]
-
-        assert target("inline:Yes", chat="student") == "chat:student"
-        student.press("chat:student")
-        student.button("inline:Yes")
-        assert target("inline:No", "inline:Y*", chat="student") == "inline:Yes"
-        assert target("inline:No", chat="student") is None
-        assert target("note:right", chat="student") == "attach"
-        student.press("attach")
-        assert target("note:right", chat="student") == "attach:note"
-
-    def test_mark_is_kept(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
-        """A button keeps the tour's class while its message is edited."""
-        message = page.says("teacher", TEACHER, "one", [["Yes"]])
-        teacher.button("inline:Yes")
-        driver.execute_script(f"document.querySelector('{teacher.root} .inline').classList.add('pulse')")
-        page.bot(
-            "teacher", "editMessageText", chat_id=TEACHER, message_id=message, text="two",
-            reply_markup=phone_page.keyboard([["Yes"], ["No"]]),
-        )  # fmt: skip
-        teacher.sees("two")
-        assert "pulse" in teacher.button("inline:Yes").get_attribute("class").split()
-
-
-def test_size() -> None:
-    """The whole page has less than 300 kB."""
-    assert sum(file.stat().st_size for file in PAGE.iterdir()) < 300_000

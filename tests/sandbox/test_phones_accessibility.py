@@ -123,6 +123,7 @@ def test_dark(page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> No
             assert (lightness(".bubble.bot .words", "color") > 0.6) is is_dark
 
 
+@pytest.mark.ordeal
 def test_touch_targets(page: PhonePage, student: Handset, driver: webdriver.Chrome) -> None:
     """At 390 pixels all that is pressed, except links within a text, is 44 pixels high; the page is no wider."""
     with media(driver, 390):

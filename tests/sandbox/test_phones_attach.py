@@ -4,8 +4,10 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sandbox.video_notes import encoded
 from tests.sandbox import phone_page
 from tests.sandbox.browser import chrome
 from tests.sandbox.phone_driver import DOWN, ENTER, ESCAPE, UP, Handset
@@ -104,12 +106,18 @@ def test_own_photo(page: PhonePage, student: Handset, tmp_path: Path) -> None:
     assert base64.b64decode(order["image"]).startswith(b"\xff\xd8\xff")
 
 
+@pytest.mark.ordeal
 def test_video_note_plays(page: PhonePage, student: Handset) -> None:
-    """A video note is round, and a key plays it."""
-    page.acts("marker", STUDENT, video_note={"base64": base64.b64encode(b"x").decode(), "duration": 7})
+    """A video note is a button that plays it."""
+    pictures = [np.full((64, 64, 3), level, dtype=np.uint8) for level in range(0, 240, 2)]
+    content = {"base64": base64.b64encode(encoded(pictures)).decode(), "duration": 4}
+    page.acts("marker", STUDENT, video_note=content)
     note = student.button("note")
-    assert "0:07" in note.text
+    assert "0:04" in note.text
     assert note.get_attribute("aria-label") == "Play the video note"
+    note.click()
+    time = f"return document.querySelector('{student.root} .round video').currentTime"
+    student.until("a playing video", lambda: student.driver.execute_script(time) > 0.2)
 
 
 def test_camera_is_missing(page: PhonePage, student: Handset) -> None:
