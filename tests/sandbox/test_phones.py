@@ -233,11 +233,11 @@ class TestPressing:
 
     def test_own_messages(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
         """A person edits the last message by the arrow key, and deletes one in its menu."""
-        teacher.types("a tpyo")
+        teacher.types("a mistaek")
         teacher.keys(ENTER)
-        bubble = teacher.sees("a tpyo")
+        bubble = teacher.sees("a mistaek")
         teacher.keys(UP)
-        teacher.one(".editing", "Edit: a tpyo")
+        teacher.one(".editing", "Edit: a mistaek")
         teacher.button("message").clear()
         teacher.types("a typo")
         teacher.keys(ENTER)
