@@ -149,6 +149,9 @@ def _environment(addresses: dict[str, str], data: Path) -> dict[str, str]:
         "ADMIN_TELEGRAM_ID": str(ADMIN.id),
         "CLASSROOM_ADMINS": str(ADMIN.id),
         "FACE_ENGINE": "local",
+        # one person plays the teacher and the students, and reads everything for the first time
+        "OTP_EXPIRY_SECONDS": "600",
+        "CHECKIN_GRACE_SECONDS": "300",
         "REFRESH_INTERVAL": str(REFRESH_INTERVAL),
         "TIMEZONE": TIME_ZONE,
         "DATA_DIR": str(data / "data"),

@@ -45,7 +45,8 @@ _PORTAL_WORDS = {
     "swallowed": "ignores the click", "expired": "ends the session", "session_not_found": "knows no such session",
     "opened": "opens a lesson", "closed": "closes a lesson", "too_late": "refuses: the lesson has closed",
     "already_marked": "says: marked already", "confirmed": "confirms", "confirm_asked": "asks to confirm",
-    "signed_out": "signs out", "blocked": "shows that the student is blocked", "checked_again": "asks once more",
+    "signed_out": "signs out",
+    "seen": "shows the open lesson", "blocked": "shows that the student is blocked", "checked_again": "asks once more",
 }  # fmt: skip
 _FROM_BOT = {"page_load", "sign_in_click", "click", "confirmed", "signed_out"}
 _PORTAL_QUIET = {"heartbeat", "device"}

@@ -20,11 +20,12 @@ BATCH, SUBJECT, CAMPUS = "CS-101", "Algorithms", "Main"
 MOST_PEOPLE = 20
 LONGEST_NAME = 40
 
+# Name, label, and metres north of the classroom's middle.
 PLACES = (
-    {"name": "in-class", "label": "In class", "metres": 8},
-    {"name": "40m", "label": "40 m away", "metres": 40},
-    {"name": "70m", "label": "70 m away", "metres": 70},
-    {"name": "2km", "label": "2 km away", "metres": 2000},
+    ("in-class", "In class", 8),
+    ("40m", "40 m away", 40),
+    ("70m", "70 m away", 70),
+    ("2km", "2 km away", 2000),
 )
 
 

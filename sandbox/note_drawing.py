@@ -14,14 +14,15 @@ from typing import Any
 # Where two packages have a portrait, public domain both: only the file is used, nothing of the package is imported.
 # The eyes' places in it, in pixels: the person's right one first.
 PORTRAITS: dict[str, tuple[str, str, tuple[float, float], tuple[float, float]]] = {
-    "astronaut": ("skimage", "data/astronaut.png", (203.4, 101.8), (245.8, 103.6)),
     "admiral": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", (219.5, 193.8), (306.9, 188.7)),
+    "astronaut": ("skimage", "data/astronaut.png", (203.4, 101.8), (245.8, 103.6)),
 }
 ENCODER = "av"
 LONGEST = 60.0  # seconds of a recording that are used
 MOST_PIXELS = 24_000_000  # of a photograph
 PHOTO_SIDE = 1280  # pixels, at most, of an ID photo
 _SECONDS, _MEMORY = 90, 4 * 1024**3  # limits of this process
+_EYES = 0.18  # distance between the eyes, of the picture's side: at arm's length
 _KINDS = {"turn": "down", "nod": "left"}  # what is done instead in a note with wrong motions
 
 
@@ -61,8 +62,7 @@ def draw(name: str, portrait: str, motions: tuple[str, ...]) -> tuple[bytes, flo
         surface = video_notes.flat
     elif name == "wrong":
         motions = tuple(_KINDS["turn" if each in ("left", "right") else "nod"] for each in motions)
-    poses = video_notes.turned(motions, seconds=0.8, rest=0.35)
-    pictures = video_notes.drawn(face, poses, surface)
+    pictures = video_notes.drawn(face, video_notes.turned(motions), surface, video_notes.Look(eyes=_EYES))
     return video_notes.encoded(pictures), len(pictures) / video_notes.RATE
 
 

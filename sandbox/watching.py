@@ -76,7 +76,13 @@ class Watch:
         }
 
     def _screens(self) -> float | None:
-        """Publish the chats; returns the seconds until a "typing" is over."""
+        """Publish the chats and what follows from them; returns the seconds until a "typing" is over."""
+        wait = self._chats()
+        self._people()
+        self._facts_now()
+        return wait
+
+    def _chats(self) -> float | None:
         world, waits = self._telegram.world, list[float]()
         for person in list(self._cast.people.values()):
             for kind in person.chats:
@@ -89,8 +95,6 @@ class Watch:
                 self._stream.state("screen", known | {"screen": shown}, (kind, person.id))
                 if shown["action"] is not None and chat.action is not None:
                     waits.append(chat.action[1] - world.clock.monotonic())
-        self._people()
-        self._tour()
         return max(0.1, min(waits)) if waits else None
 
     def _shown(self, bot: Bot, chat: Chat) -> Json:
@@ -169,6 +173,11 @@ class Watch:
             self._stream.add("log", entry)
 
     def _tour(self) -> None:
+        """Publish the facts of the tour, after the messages from which they follow."""
+        self._chats()
+        self._facts_now()
+
+    def _facts_now(self) -> None:
         self._stream.state("tour", {"facts": self._facts.now()})
 
 

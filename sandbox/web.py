@@ -111,10 +111,7 @@ class PageServer:
 
     async def _sandbox(self, _request: web.Request) -> web.Response:
         bots = {kind: {"username": bot.username, "name": bot.name} for kind, bot in BOTS.items()}
-        places = [
-            {"name": each["name"], "label": each["label"], "metres": each["metres"], **at(float(each["metres"]))}
-            for each in PLACES
-        ]
+        places = [{"name": name, "label": label, "metres": metres, **at(metres)} for name, label, metres in PLACES]
         return web.json_response(
             self._about
             | {"bots": bots, "people": self._cast.shown(), "places": places}

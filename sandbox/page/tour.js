@@ -1,6 +1,7 @@
 // The guided tour and the page's first look. Steps tick themselves off by the server's facts; the next button pulses.
 
 import { make, post } from "./api.js";
+import { SCENES } from "./scenes.js";
 import { happened, PARTS, steps } from "./tour_steps.js";
 import { find, keep, order, seconds, write } from "./ui.js";
 
@@ -198,7 +199,7 @@ export class Tour {
   resolved(move) {
     if (move.when && !move.when(this.facts)) return null;
     if (move.view === "system") {
-      const element = elementIn(find("panels"), move.action);
+      const element = elementIn(find(SCENES[this.step.scene].panel), move.action);
       return element && { ...move, element };
     }
     const phone = this.scenes.get(move.view);
@@ -223,6 +224,8 @@ export class Tour {
     for (const each of document.querySelectorAll(".pulse")) each.classList.remove("pulse");
     this.pointed = element;
     element?.classList.add("pulse");
+    // again a little later: a chat grows while its pictures load
+    for (const delay of element ? [0, 500, 1500] : []) setTimeout(() => this.pointed === element && bringIntoView(element), delay);
   }
 
   // "Show me": brings the next button into view and moves the focus to it.
@@ -256,6 +259,10 @@ function onPhone(phone, kind, action) {
   const over = way.map((each) => elementIn(phone.overlays.layer, each)).find(Boolean);
   if (over || !inChat) return over ?? null;
   return elementIn(phone.overlays.layer, "ok") ?? elementIn(phone.overlays.layer, "close");
+}
+
+function bringIntoView(element) {
+  if (element.isConnected) element.scrollIntoView({ block: "nearest" });
 }
 
 const nameOf = ({ view, action, element }) => `${view} ${action} ${element.dataset.action}`;

@@ -186,16 +186,22 @@ class Page:
         self, until: str = "Done", before: Callable[[str, WebElement], object] = lambda _step, _element: None
     ) -> None:
         """Press whatever pulses until the tour is at this step; ``before`` gets the step and what is pressed next."""
+        step = ""
 
         def look() -> bool:
+            nonlocal step
             step = self.step()
             found = self.driver.find_elements(By.CSS_SELECTOR, ".pulse")
-            if step != until and found and found[0].is_displayed() and found[0].is_enabled():
-                before(step, found[0])
-                found[0].click()
-            return step == until
+            if step == until:
+                return True
+            if not found or not found[0].is_displayed() or not found[0].is_enabled():
+                return False
+            before(step, found[0])
+            found[0].click()
+            return True
 
-        self.until(f"the tour's step {until!r}", look)
+        while step != until:
+            self.until(f"the tour's step {until!r}, or what leads on from {step!r}", look)
 
     # the page as a whole
 

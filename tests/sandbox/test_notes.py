@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ def recorded(container: str, codec: str, width: int, height: int, seconds: float
 
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=20)
+        stream: Any = out.add_stream(codec, rate=20)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         picture = np.zeros((height, width, 3), np.uint8)
         side = min(width, height)
@@ -136,7 +137,7 @@ async def test_prepared_note(running: Stage) -> None:
     assert one["duration"] == other["duration"] >= 2
     note, again = (bot.files[each["file_id"]].content for each in (one, other))
     assert note[:-8] == again[:-8]  # the drawing is the same
-    template = examining.template_of(jpeg(cv2.imread(str(note_drawing.portrait_file("astronaut")))))  # type: ignore[arg-type]
+    template = examining.template_of(jpeg(cv2.imread(str(note_drawing.portrait_file("admiral")))))  # type: ignore[arg-type]
     examined = examining.examine(again, ASKED, template)
     assert (examined.problem, examined.seen) == (None, ASKED)
 
