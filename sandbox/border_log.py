@@ -39,7 +39,7 @@ _SHARED = {
     "document": "a document",
 }  # fmt: skip
 _PORTAL_WORDS = {
-    "page_load": "loads the page", "seen": "shows the lesson",
+    "page_load": "loads the page",
     "sign_in_click": "signs in", "signed_in": "lets the student in",
     "refused": "refuses the password", "click": "clicks the lesson's button", "marked": "marks attendance",
     "swallowed": "ignores the click", "expired": "ends the session", "session_not_found": "knows no such session",
