@@ -2,6 +2,7 @@
 // The same camera takes the person's own ID photo. The recording goes to the sandbox on this computer, nowhere else.
 
 import { el, icon, svg } from "./phone-dom.js";
+import { formatted } from "./phone-formatting.js";
 
 const SIDE = 384; // pixels, as Telegram's apps record
 const RATE = 30;
@@ -46,7 +47,9 @@ class Camera {
       this.playback,
       svg("svg", { viewBox: "0 0 100 100", class: "ring", "aria-hidden": "true" }, this.ring),
     );
-    this.phone.overlays.open("camera", words.videoNote, [round, this.state, this.buttons], {
+    const asked = this.phone.chat.screen?.messages.findLast((message) => message.from === "bot" && message.html);
+    this.task = asked && el("div", { class: "task words", tabindex: "0" }, formatted(asked.html));
+    this.phone.overlays.open("camera", words.videoNote, [this.task, round, this.state, this.buttons], {
       words,
       onClose: () => this.end(),
     });
@@ -93,7 +96,8 @@ class Camera {
         return button;
       }),
     );
-    if (held || document.activeElement === document.body) this.buttons.firstChild?.focus();
+    const isIdle = held || document.activeElement === document.body || document.activeElement === this.task;
+    if (isIdle) this.buttons.firstChild?.focus();
   }
 
   ready() {

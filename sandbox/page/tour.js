@@ -42,7 +42,9 @@ export class Tour {
     document.querySelector("main").addEventListener("input", () => this.look());
     document.addEventListener("click", ({ target }) => {
       if (!this.target?.element.contains(target)) return;
+      const { view, action, element } = this.target;
       this.pressed.set(nameOf(this.target), performance.now());
+      if (element.dataset.action === action) this.pressed.set(`${view} ${action}`, performance.now());
       this.look();
     }, true);
   }
@@ -177,7 +179,7 @@ export class Tour {
 
   wordsFor(next) {
     if (next && this.scenes.scene !== this.step.scene) return "Now to the other product: press **The classroom**, at the top.";
-    return next?.say ?? (this.waits ? "A moment: the bot answers." : this.step.say);
+    return next?.say ?? (this.waits ? (this.candidate.doing ?? "A moment: the bot answers.") : this.step.say);
   }
 
   // The next move. What was just pressed, and what comes before it, does not come again while the bot can still answer.
@@ -186,7 +188,7 @@ export class Tour {
     if (this.reached?.step !== this.step) this.reached = { step: this.step, move: this.step.moves.length, at: 0 };
     const at = this.step.moves.findIndex((move) => (this.candidate = this.resolved(move)));
     const found = at < 0 ? null : this.candidate;
-    const isPressed = found && now - (this.pressed.get(nameOf(found)) ?? -ANSWER) < ANSWER;
+    const isPressed = found && (this.since(nameOf(found), now) < ANSWER || this.since(`${found.view} ${found.action}`, now) < (found.takes ?? 0));
     if (found && at <= this.reached.move && !isPressed) Object.assign(this.reached, { move: at, at: now });
     this.waits = Boolean(found) && (isPressed || (at > this.reached.move && now - this.reached.at < ANSWER));
     clearTimeout(this.later);
@@ -195,12 +197,20 @@ export class Tour {
     return this.waits ? null : found;
   }
 
+  since(name, now) {
+    return now - (this.pressed.get(name) ?? -Infinity);
+  }
+
   // A move with its element, or null if there is nothing to press for it now.
   resolved(move) {
     if (move.when && !move.when(this.facts)) return null;
     if (move.view === "system") {
       const element = elementIn(find(SCENES[this.step.scene].panel), move.action);
       return element && { ...move, element };
+    }
+    if (move.watch) {
+      const tab = this.scenes.isInView(move.view) ? null : this.scenes.tabOf(move.view);
+      return tab && { ...move, element: tab };
     }
     const phone = this.scenes.get(move.view);
     const kind = this.scenes.kindOf(phone.person, this.step.scene);

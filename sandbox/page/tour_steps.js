@@ -1,8 +1,9 @@
 // The tour's seven steps: what to do in each, which button comes next, and what each fact of the world means.
 //
 // A step's `moves` are tried from the last to the first: the first whose button is there, and whose question the bot has
-// asked (`after`), if the facts allow it (`when`), is the next thing to do. `view` is a person's id or "system", the panel beside the phones. An `action`
-// is the button's data-action; with * at its end the beginning of one. Words between ** are shown bold.
+// asked (`after`), if the facts allow it (`when`), is the next thing to do. `view` is a person's id, or "system" for the
+// panel beside the phones. `action` is the button's data-action; with * at its end the beginning of one. `takes`: so many
+// milliseconds pass before it is asked for again, `doing` is said meanwhile. Words between ** are shown bold.
 
 export function steps({ admin, student, teacher }, { refresh_interval: interval, notes }) {
   const on = (person) => `On **${person.name}'s** phone: `;
@@ -45,7 +46,7 @@ export function steps({ admin, student, teacher }, { refresh_interval: interval,
     {
       id: "marked", scene: "marker", title: `${her} is marked`, short: "Marked", facts: ["marked"],
       say: `Watch ${hers} phone. The bot looks every ${interval} seconds, and presses the button for her.`,
-      moves: [],
+      moves: [{ view: student.id, action: "", watch: true, say: `The bot looks every ${interval} seconds. Go to **${hers}** phone and watch.` }],
     },
     {
       id: "class", scene: "classroom", title: "A class: code, place, face", short: "Class",
@@ -54,7 +55,8 @@ export function steps({ admin, student, teacher }, { refresh_interval: interval,
       moves: [
         press(teacher, "inline:Yes, Confirm*", "Yes, Confirm These"),
         press(teacher, "inline:Without a Face Check*", "Without a Face Check", ", as she showed none"),
-        { view: student.id, action: "note:right", after: /record a round video/i, say: `The bot asks for motions of her head. Press the **paper clip**, then **Video note**, then **The right person**.` },
+        { view: student.id, action: "note:right", after: /record a round video/i, takes: 90_000,
+          doing: "The recording is drawn, sent, and checked: a few seconds.", say: `The bot asks for motions of her head. Press the **paper clip**, then **Video note**, then **The right person**.` },
         canDraw ? press(student, "inline:I Agree", "I Agree", ": only then is a face looked at")
           : press(student, "inline:Without My Face", "Without My Face", ": this installation draws no recordings"),
         { view: student.id, action: "reply:Share*", after: /share your location/i, say: `${on(student)}share her **location**: she sits in the room.` },

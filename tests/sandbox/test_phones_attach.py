@@ -147,12 +147,17 @@ def with_camera(server: PhonePage, tmp_path: Path) -> Iterator[Handset]:
 
 
 def test_camera(server: PhonePage, with_camera: Handset) -> None:
-    """The camera counts down, records a square MP4, shows it, and sends it; it also takes the ID photo."""
+    """Below the bot's question the camera counts down, records, shows and sends a video; it also takes the ID photo."""
     phone = with_camera
+    server.says("student", STUDENT, "Record a round video: <b>look up</b>")
+    phone.sees("Record a round video")
     phone.press("attach")
     phone.press("attach:note")
     phone.press("note:camera")
-    phone.press("camera:record")
+    phone.button("camera:record")
+    assert phone.one(".task b").text == "look up"
+    phone.focuses("camera:record")
+    phone.keys(ENTER)
     phone.one(".state", "Recording starts in")
     phone.one(".state", "Recording")
     ring = f"return parseFloat(document.querySelector('{phone.root} .lens circle').style.strokeDashoffset)"
