@@ -155,8 +155,8 @@ async def check_version_4(store: Store) -> None:
 # what the migration from SQLite's version 6 and MongoDB's version 5 adds to each row
 ADDED_WITH_LESSONS: dict[str, dict[str, object]] = {
     "sessions": {"lesson": "", "lms_record": "own", "without_phones": False},
-    "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own"},
-    "marks": {"lesson": "", "lms_record": "own"},  # MongoDB's sheets
+    "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own", "lms_kind": ""},
+    "marks": {"lesson": "", "lms_record": "own", "lms_kind": ""},  # MongoDB's sheets
 }
 
 

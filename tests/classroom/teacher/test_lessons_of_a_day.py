@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.classroom.running import Lms, Run, RunningClock, Student, Teacher
+from tests.classroom.running import PASSWORD, Lms, Run, RunningClock, Student, Teacher
 from tests.classroom.teacher.test_opening import screen_of, sessions
 from tests.e2e.people import Telegram, eventually
 
@@ -258,3 +258,32 @@ class TestOneRecord:
         run_with_lms.starts()
         lms.tells("behaviour", status=None)
         eventually("the record", lambda: [each["students"] for each in lms.records()] == [{"S001": 1, "S002": 1}])
+
+    @pytest.mark.ordeal
+    @pytest.mark.parametrize("lms", ["older"], indirect=True)
+    def test_practice_mentor(
+        self, lecture: Student, lms_teacher: Teacher, telegram: Telegram, lms: Lms, clock: RunningClock
+    ) -> None:
+        """Where the LMS keeps the records of practice mentors apart their lab has its own: nothing is asked."""
+        account = {"id": "m2", "name": "B. Teacher", "email": "practice@example.org", "location": "Main"}
+        lms.tells("teachers", **account, password=PASSWORD, user_type="Practice_Mentors")
+        lms.tells("courses", email="practice@example.org", batch="CS-1", subject="Algebra")
+        other = Teacher(telegram, 7002, "+77010000002")
+        other.starts_sign_in()
+        other.says(PASSWORD)
+        other.sees("e-mail address")
+        other.says("practice@example.org")
+        other.sees("Take attendance:")
+        other.taps("Take Attendance")
+        other.sees("Another teacher has opened it. A. Teacher")
+        other.taps("Another Lesson")
+        other.taps("Lab")
+        other.shares_place()
+        other.sees("Algebra (Lab): CS-1\nCode: ")
+        self.come(other, telegram, other.code())
+        clock.forward(140)
+        for each in (lms_teacher, other):
+            each.sees("(final)")
+            assert each.counts("The LMS has everything.") >= 1
+        records = {each["of"]: each["students"] for each in lms.records()}
+        assert records == {"Mentors": {"S001": 1, "S002": 0}, "Practice_Mentors": {"S001": 0, "S002": 1}}
