@@ -41,6 +41,7 @@ class Played:
     messages: int
     done: float  # seconds until Done
     recorded: float  # seconds until the LMS has it
+    reported: float  # seconds until the final report
     present_though_absent: int
     other_wrong: int
     lms_differs: int
@@ -71,6 +72,7 @@ class PausingTeacher(Teacher):
             self.taps(turn)
             self.waits("the other page", lambda _messages: self._listed(text) not in ([], shown))
         self.taps(label)
+        self.waits("what the tap changes", lambda _messages: label not in self._listed(text))
 
     def _listed(self, text: str) -> list[str]:
         """Return the buttons of the list."""
@@ -180,6 +182,8 @@ def _play(
     wanted = {each: int(status != "absent") for each, status in truth.items()}
     eventually("our record in the LMS", lambda: its_record(lms).get(batch) == wanted, 60)
     recorded = time.monotonic() - begun
+    teacher.waits("the report", lambda messages: any(f"(final)\n{batch}\n" in (m["text"] or "") for m in messages))
+    reported = time.monotonic() - begun
     query = "SELECT student_id, status FROM marks WHERE batch = ?"
     with closing(sqlite3.connect(f"file:{folder}/classroom/classroom.sqlite3?mode=ro", uri=True)) as store:
         ours = dict.fromkeys(truth, "absent") | dict(store.execute(query, (batch,)).fetchall())
@@ -187,7 +191,7 @@ def _play(
     wrong = sum(ours[each] != status for each, status in truth.items()) - too_good
     its = its_record(lms)[batch]
     differs = sum(its.get(each) != mark for each, mark in wanted.items())
-    return Played(name, teacher.tapped, teacher.sent, done, recorded, too_good, wrong, differs)
+    return Played(name, teacher.tapped, teacher.sent, done, recorded, reported, too_good, wrong, differs)
 
 
 def _report(arguments: argparse.Namespace, played: list[Played]) -> str:
@@ -203,6 +207,7 @@ def _report(arguments: argparse.Namespace, played: list[Played]) -> str:
         "| messages sent (the place) | " + " | ".join(str(each.messages) for each in played) + " |",
         "| seconds until Done or Close Now | " + " | ".join(f"{each.done:.1f}" for each in played) + " |",
         "| seconds until the LMS has it | " + " | ".join(f"{each.recorded:.1f}" for each in played) + " |",
+        "| seconds until the final report | " + " | ".join(f"{each.reported:.1f}" for each in played) + " |",
         "| present though absent | " + " | ".join(str(each.present_though_absent) for each in played) + " |",
         "| other wrong marks | " + " | ".join(str(each.other_wrong) for each in played) + " |",
         "| marks that the LMS has otherwise | " + " | ".join(str(each.lms_differs) for each in played) + " |",

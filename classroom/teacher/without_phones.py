@@ -29,11 +29,8 @@ class WithoutPhones:
     async def tapped(self, teacher: Teacher, what: str) -> None:
         """Handle a tap: "ask", "back" to the place, or a day, of which the lesson is opened."""
         step = await self._side.step(teacher.telegram_id)
-        if (
-            step is None
-            or step.name not in (CHOOSING, LESSON_NAME, PLACE, DAY)
-            or not {"subject", "chosen"} <= step.data.keys()
-        ):
+        is_choosing = step is not None and step.name in (CHOOSING, LESSON_NAME, PLACE, DAY)
+        if step is None or not is_choosing or "subject" not in step.data:
             await self._opening.begin(teacher)  # an old button
             return
         if what == "back":

@@ -124,7 +124,9 @@ class StudentHandlers:
         person, _ = self._services.who(update)
         modes = _("Automatic mode marks every open lesson for you. Manual mode asks you each time.")
         commands = _("/start menu, /language language, /cancel cancel a question")
-        headline = "\n".join([modes, rules_line(_), commands])
+        # the menu of somebody who is not registered says it itself
+        rules = [rules_line(_)] if self._services.storage.student(person) is not None else []
+        headline = "\n".join([modes, *rules, commands])
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
     # Delete My Data
