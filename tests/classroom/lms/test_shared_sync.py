@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from classroom.domain.sessions import LmsRecord, Sheet, Status
+from classroom.domain.shared_records import Lesson
 from classroom.lms import LmsRefused, LmsTimedOut, LmsUnavailable, SignInNeeded
 from tests.classroom.lms.fakes import TEACHER
 from tests.classroom.lms.test_sync import Scene
@@ -126,6 +127,26 @@ async def test_cancelled(day: Day, cancelled: str, answer: str) -> None:
         await asyncio.sleep(200)
     assert day.present() == {"A-002" if cancelled == "a1" else "A-001"}
     assert day.is_exact()
+
+
+async def test_cancelled_while_it_is_read(day: Day) -> None:
+    """A lab that is cancelled while the day's lessons are read is not confirmed with its marks."""
+    right = day.store.other_lessons
+
+    async def cancelling(sheet: Sheet) -> list[Lesson]:
+        day.store.other_lessons = right  # type: ignore[method-assign]  # our own plain fake
+        day.store.ends(day.clock.now(), "b1", cancelled=True)
+        return await right(sheet)
+
+    day.lms.reads = False  # else the record would be put right by reading it back
+    async with day.running():
+        day.marks(1)
+        await asyncio.sleep(31)
+        day.opens()
+        day.store.other_lessons = cancelling  # type: ignore[method-assign]
+        day.lab(2)
+        await asyncio.sleep(200)
+    assert (day.present(), day.is_exact()) == ({"A-001"}, True)
 
 
 async def test_all_cancelled(day: Day) -> None:
