@@ -1,5 +1,10 @@
 # One image for amd64 and arm64: Debian has Chromium for both, while there is no Google Chrome for arm64.
-FROM python:3.11-slim
+# Targets: bot (the default) and sandbox, which adds the simulators.
+FROM python:3.11-slim AS files
+COPY . /app
+RUN mv /app/sandbox /sandbox
+
+FROM python:3.11-slim AS bot
 
 # The headless shell needs half of the full browser's memory; tini forwards signals and reaps Chrome's zombies. The
 # driver's package depends on the full browser, 500 MB with its dependencies, none of which is used: only the driver is
@@ -16,7 +21,7 @@ WORKDIR /app
 COPY requirements.txt .
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 
-COPY . .
+COPY --from=files /app .
 RUN useradd --create-home --uid 10001 attendance \
     && mkdir -p data secrets \
     && chown attendance:attendance data secrets \
@@ -36,3 +41,19 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
 # tini as the init process.
 ENTRYPOINT ["/app/entrypoint.sh"]
 CMD ["python", "bot.py"]
+
+# Both products with everything around them simulated, for a look: `docker compose up sandbox`. It keeps nothing.
+FROM bot AS sandbox
+# Without dependencies: of two of these packages only a picture is used.
+COPY requirements-sandbox.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps -r requirements-sandbox.txt
+COPY --from=files /sandbox sandbox
+USER attendance
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/api/sandbox')"]
+ENTRYPOINT ["tini", "-g", "--"]
+# Its port is published on the host's 127.0.0.1 only (docker-compose.yml).
+CMD ["python", "-m", "sandbox", "--host", "0.0.0.0"]
+
+FROM bot

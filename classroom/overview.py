@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import Enum
 from functools import cached_property
 from html import escape
-from zoneinfo import ZoneInfo
 
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
@@ -192,10 +191,9 @@ def title(session: Session, longest: int = 600) -> str:
     return f"{bold(subject_of(session, min(longest, 200)))}: {short(', '.join(session.batches), longest)}"
 
 
-def session_label(session: Session, zone: ZoneInfo) -> str:
-    """Return a button's label for a session of today: the time of its opening, lesson and batches."""
-    time = session.opened_at.astimezone(zone)
-    return f"{time:%H:%M} {lesson_name(session, 20)}: {', '.join(session.batches)}"[:60]
+def session_label(session: Session, when: str) -> str:
+    """Return a button's label for a session: its time or day, lesson and batches."""
+    return f"{when} {lesson_name(session, 20)}: {', '.join(session.batches)}"[:60]
 
 
 def day_of(session: Session) -> str:

@@ -14,6 +14,8 @@ from typing import Literal
 
 import psutil
 
+from sandbox.signal import Signal
+
 ProcessState = Literal["new", "running", "stopping", "ended"]
 
 # Seconds. On SIGTERM the bot delivers its messages and closes its Chromes before it exits.
@@ -63,6 +65,7 @@ class BotProcess:
         self.starts = 0
         self.outcome = ""
         """How the last process ended, as text."""
+        self.changed = Signal()
 
     async def start(self) -> bool:
         """Start the bot; False if it is running already."""
@@ -70,6 +73,7 @@ class BotProcess:
             return False
         self.state, self.outcome, self._written_before_start = "running", "", self._written
         self.starts += 1
+        self.changed.bump()
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             cwd=self._folder,
@@ -80,7 +84,7 @@ class BotProcess:
             limit=_LONGEST_LINE,
             # Ctrl-C in the terminal must reach only us: we stop the bot while the simulators still answer.
             start_new_session=True,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(signal.SIGTERM),
         )
         self._watching = asyncio.create_task(self._watch(self._process), name="bot process")
         return True
@@ -91,6 +95,7 @@ class BotProcess:
             return
         if self.state == "running":
             self.state = "stopping"
+            self.changed.bump()
             _send(self._process, signal.SIGTERM)
         done, _ = await asyncio.wait({self._watching}, timeout=self._grace)
         if not done:
@@ -113,10 +118,12 @@ class BotProcess:
             self._written += 1
             self._lines.append(Line(self._written, text))
             self._show(f"bot | {text}")
+            self.changed.bump()
         code = await process.wait()
         await asyncio.to_thread(end_leftovers, self._scratch)
         unexpected = self.state == "running"
         self.state, self.outcome = "ended", _describe_exit(code)
+        self.changed.bump()
         if unexpected:
             self._show(f"bot.py ended unexpectedly: {self.outcome}. Its last line: {self.last_line or '(none)'}")
 
@@ -140,14 +147,14 @@ def _is_from(process: psutil.Process, scratch: Path) -> bool:
         return False  # ended meanwhile, or another user's
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """A preexec function that makes the kernel send SIGTERM to the child when we die; None except on Linux."""
+def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """A preexec function that makes the kernel send this signal to the child when we die; None except on Linux."""
     if sys.platform != "linux":
         return None
     library, parent = ctypes.CDLL(None), os.getpid()
 
     def prepare() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        library.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # we died before prctl took effect
             os._exit(1)
 

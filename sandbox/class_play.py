@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import base64
 import random
-import re
 import ssl
 import sys
 import time
@@ -20,10 +19,11 @@ from typing import Any
 
 import httpx
 
+from sandbox.challenges import motions_in
+
 PATIENCE = 300.0
 """Seconds for which a student waits for an answer."""
 CHALLENGE = "Record a round video"
-# Texts of the messages that ask for another video note.
 # Texts of the messages that ask for another video, and of the one that says that the teacher confirms it.
 AGAIN = (
     "Once more",
@@ -38,12 +38,6 @@ AGAIN = (
 CHECKED = "Your video is checked"
 # Texts of the messages that end a check-in: no need to wait for another one.
 REFUSED = ("don't match", "Too many wrong codes", "was not finished", "This code is over")
-MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up", "look down": "down"}
-
-
-def motions_in(challenge: str) -> tuple[str, ...]:
-    """Return the motions that a challenge's English text asks for, in order; one may be asked for twice."""
-    return tuple(MOTIONS[words] for words in re.findall("|".join(MOTIONS), challenge))
 
 
 @dataclass

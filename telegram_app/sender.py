@@ -13,8 +13,8 @@ from telegram.ext import ExtBot
 
 from core.clock import Clock
 from telegram_app.files import SHIPPED, MakeFile, qr_picture
-from telegram_app.outbox_table import Outgoing, OutgoingRow
-from telegram_app.rate_limiter import CallOptions
+from telegram_app.outbox_table import LANES, Outgoing, OutgoingRow
+from telegram_app.rate_limiter import CallOptions, Priority
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,14 @@ log = logging.getLogger(__name__)
 # only three times in ten minutes: otherwise each update of a living message could send another one.
 MOST_RESENT, RESENT_WITHIN = 3, 600.0
 LINKS_KEPT = 500
+# Actions that tidy the screen; in each lane new messages have priority over them.
+_TIDYING = ("strip", "delete")
+_PRIORITIES = {  # of new messages, and of tidying, by lane
+    "urgent": (Priority.TAP, Priority.TAP),
+    "answer": (Priority.ANSWER, Priority.CLEARING),
+    "notice": (Priority.RESULT, Priority.TIDYING),
+    "later": (Priority.TIDYING, Priority.TIDYING),
+}
 
 
 @dataclass(eq=False)
@@ -82,7 +90,13 @@ class Sender:
         if message_id is None and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
         if message_id is not None:
-            await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
+            try:
+                await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
+            except BadRequest as error:
+                if row.slot is None or "can't be deleted" not in error.message:
+                    raise
+                # older than 48 hours, such as the menu of a teacher's last lesson: at least its buttons go
+                await self._bot.edit_message_reply_markup(row.chat_id, message_id, rate_limit_args=options)
         if row.slot is not None:
             await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
 
@@ -223,6 +237,12 @@ class Sender:
         # each message of an album counts for Telegram's limit
         self._last_sent[row.chat_id] = self._clock.monotonic() + (len(media) - 1) * self._between_sends
         return message.message_id
+
+
+def options_of(row: OutgoingRow) -> CallOptions:
+    """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
+    new, tidying = _PRIORITIES[LANES[row.lane]]
+    return CallOptions(tidying if row.action in _TIDYING else new, longest_pause=0.0)
 
 
 def _shape(row: OutgoingRow, options: CallOptions) -> dict[str, Any]:

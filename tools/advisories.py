@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 DATABASE = "https://api.osv.dev/v1/querybatch"
-FILES = ("requirements.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-sandbox.txt", "requirements-dev.txt")
 ACCEPTED: dict[str, str] = {}  # advisory: why it does not concern this program
 
 Ask = Callable[[dict[str, Any]], Any]

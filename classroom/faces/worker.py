@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+from enum import Enum
 from pathlib import Path
 from typing import IO, Any
 
@@ -100,9 +101,14 @@ class _Plain(pickle.Unpickler):
 
 
 class _Pickler(pickle.Pickler):
-    """Writes NumPy's numbers as Python's."""
+    """Writes NumPy's numbers as Python's, and members of enumerations by their values.
+
+    Python 3.11.2, which Debian 12 has, would write them as calls of ``getattr``, which ``read_answer`` refuses.
+    """
 
     def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, Enum):
+            return type(value), (value.value,)
         if type(value).__module__ == "numpy" and hasattr(value, "item"):
             return type(value.item()), (value.item(),)
         return NotImplemented

@@ -86,6 +86,9 @@ class CsvLms:
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         return (await self._rosters()).roster(course)
 
+    async def record_kind(self, teacher: Teacher) -> str:
+        return ""
+
     async def can_update(self, teacher: Teacher) -> bool:
         return True
 
@@ -134,7 +137,7 @@ def _write(path: Path, record: lms.Record) -> None:
         for line in record.lines
     ]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, csv_text(_HEADER, lines))
+    replace_file(path, csv_text([_HEADER, *lines]))
 
 
 class RosterFolder:

@@ -18,6 +18,7 @@ from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import answers
 from classroom.lms.answers import Claims
 from classroom.lms.rest_sign_in import LmsHttp, SignIns
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store
 from core.clock import Clock
 
@@ -43,9 +44,18 @@ class RestLms:
 
     needs_password = one_record_a_day = True
 
-    def __init__(self, base_url: str, login_url: str, store: Store, clock: Clock, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        login_url: str,
+        store: Store,
+        clock: Clock,
+        *,
+        timeout: float = TIMEOUT,
+        metrics: ClassroomMetrics | None = None,
+    ) -> None:
         self._base = base_url.rstrip("/")
-        self._http = LmsHttp(timeout)
+        self._http = LmsHttp(timeout, metrics)
         self._sign_ins = SignIns(self._http, login_url, store, clock)
         self._clock = clock
         self._has_list = True  # False: courses are in the older server's schedule alone
@@ -124,6 +134,9 @@ class RestLms:
     async def _kind(self, teacher: Teacher) -> str:
         """Return the kind of a teacher's account: it decides which records the LMS reads and writes."""
         return answers.claims((await self._sign_ins.tokens(teacher)).access).kind or MENTOR
+
+    async def record_kind(self, teacher: Teacher) -> str:
+        return await self._kind(teacher) if await self._is_older(teacher) else ""
 
     async def _is_older(self, teacher: Teacher) -> bool:
         if self._sign_ins.older is None and self._has_list:  # after a restart: a refresh shows it

@@ -7,7 +7,6 @@ executed there is no second one: the LMS would then have two.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from dataclasses import dataclass, field
 from classroom import lms
 from classroom.domain.sessions import Course, ReadBack, Sheet, Status, Teacher
 from classroom.domain.shared_records import confirmed, parts_of
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store
 from core.backoff import Backoff
 from core.clock import Clock
 
-TIMES_KEPT = 500
 CONTRADICTION = "the LMS contradicts itself about whether it has the record"
 
 
@@ -80,11 +79,11 @@ class SheetState:
 class SheetWriter:
     """Writes and compares sheets; the outcome is in the store, and in the sheet that is returned."""
 
-    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock) -> None:
+    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock, metrics: ClassroomMetrics) -> None:
         self._store = store
         self._lms = adapter
         self._clock = clock
-        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the newest writes, refused ones too
+        self._metrics = metrics
 
     async def write(self, sheet: Sheet, state: SheetState, *, settled: bool) -> Sheet | None:
         """Write a sheet; return it as it is then, None if it is not confirmed yet. Raises LmsError, StoreError.
@@ -174,7 +173,7 @@ class SheetWriter:
             if not await self._agrees(teacher, sheet):
                 raise
         finally:
-            self.seconds.append(self._clock.monotonic() - begun)
+            self._metrics.lms_write_seconds.observe(self._clock.monotonic() - begun)
 
     async def _confirmed(self, sheet: Sheet, read_back: ReadBack | None = None) -> Sheet:
         """Store that the LMS has a sheet; what differs in a comparison is not written again."""

@@ -7,7 +7,7 @@ Every acknowledged write survives a crash. The store encrypts secrets (tokens, p
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from classroom.domain.code_attempts import WrongTry
@@ -375,14 +375,18 @@ class Store(FaceRecords, Protocol):
 
     # history and cleaning
 
-    async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
-        """Return a teacher's ended sessions since a date (YYYY-MM-DD), except cancelled ones, newest first."""
-        which: dict[str, Any] = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
-        sessions = await self.every(Session, "-date -opened_at id", **which)
-        sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
-        for sheet in await self.every(Sheet, "batch", session__in=tuple(sheets)):
-            sheets[sheet.session].append(sheet)
-        return [(session, sheets[session.id]) for session in sessions]
+    async def lessons(self, teacher: int | None, since: date, until: date) -> list[Session]:
+        """Return a teacher's ended sessions on these days, except cancelled ones, oldest first; None: everybody's."""
+        which: dict[str, Any] = {"date__gte": since.isoformat(), "date__lt": (until + timedelta(days=1)).isoformat()}
+        which |= {"ended_at__ne": None, "cancelled": False} | ({} if teacher is None else {"teacher": teacher})
+        return await self.every(Session, "date opened_at id", **which)
+
+    async def register(
+        self, teacher: int | None, since: date, until: date, subject: str = ""
+    ) -> list[tuple[Session, list[Sheet]]]:
+        """Return the sessions of ``lessons``, of all subjects or of one, with their sheets."""
+        found = await self.lessons(teacher, since, until)
+        return [(each, await self.sheets(each.id)) for each in found if subject in ("", each.subject)]
 
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         """Return the ended sessions with a student on their rosters, newest first, with the student's mark."""

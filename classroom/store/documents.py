@@ -96,10 +96,11 @@ def record_from(kind: type[Kind], document: Document) -> Kind:
 
 def conditions(kind: type[Any], where: Mapping[str, Any]) -> Document:
     """Return conditions as ``Records`` takes them as MongoDB's."""
-    key, terms = TABLES[kind].key, {}
+    terms: dict[str, Document] = {}
     for condition, value in _identified(kind, stored(kind, where)).items():
         name, _, operator = condition.partition("__")
-        terms["_id" if (name,) == key else name] = {f"${operator or 'eq'}": value}
+        field = "_id" if (name,) == TABLES[kind].key else name
+        terms[field] = terms.get(field, {}) | {f"${operator or 'eq'}": value}
     return terms
 
 

@@ -165,6 +165,7 @@ class FaceDialog:
             return
         async with self.turn(person):
             answer = await self._steps.note(person, note_of(message), message.message_id)
+            self._classroom.metrics.answered(answer.kind.value)
             if answer.kind is AnswerKind.CHECKING and answer.is_new and answer.check_in is not None:
                 await self._acknowledge(person, answer.check_in, self._submit(answer.check_in) - 1)
                 return

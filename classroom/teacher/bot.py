@@ -25,6 +25,7 @@ from classroom.teacher.lesson_question import LESSON_NAME
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
+from classroom.teacher.register import REGISTER, RegisterDialogue
 from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.session_list import SessionList
@@ -62,6 +63,7 @@ class TeacherBot:
         self._lists = SessionList(self._classroom, self._boards)
         self._places = PlaceQuestion(self._classroom)
         self._upload = RosterUpload(self._classroom)
+        self._registers = RegisterDialogue(self._classroom, self._reports.files, self.sign_in, self._show_menu)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -83,6 +85,7 @@ class TeacherBot:
             *self._buttons.handlers(),
             *self._moves.handlers(),
             *self._upload.handlers(),
+            *self._registers.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -115,8 +118,7 @@ class TeacherBot:
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
         elif sender(update) in self._classroom.settings.classroom_admins:
-            text = self._upload.help_text(self._side.texts(sender(update)))
-            await self._side.outbox.put(Item(sender(update), "send", text))
+            await self._registers.welcome(sender(update), self._upload.help_text(self._side.texts(sender(update))))
         if self._classroom.troubles is not None and sender(update) in self._classroom.settings.classroom_admins:
             await self._classroom.troubles.tell(sender(update))
 
@@ -136,7 +138,13 @@ class TeacherBot:
     async def show_menu_after(self, session: Session) -> None:
         """Show the menu below a session's report, once and without ringing, unless the next session is being opened."""
         person, now, step = session.teacher, self._classroom.clock.now(), await self._side.step(session.teacher)
-        is_opening = step is not None and step.name in (opening.CHOOSING, LESSON_NAME, PLACE, without_phones.DAY)
+        is_opening = step is not None and step.name in (
+            opening.CHOOSING,
+            LESSON_NAME,
+            PLACE,
+            REGISTER,
+            without_phones.DAY,
+        )
         if not is_opening and await self._classroom.store.teacher(person) is not None:
             key = f"menu:{session.id}:{end_of(session).isoformat()}"
             strip, menu = below(person, *await self._menu_of(person))
@@ -146,8 +154,8 @@ class TeacherBot:
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         text, keyboard = await self._menu_of(person, headline)
-        edited = [Item(person, "edit", text, keyboard, slot=SCREEN)]
-        await self._side.outbox.put(*(edited if edit else below(person, text, keyboard)))
+        shown = [Item(person, "edit", text, keyboard, slot=SCREEN)] if edit else below(person, text, keyboard)
+        await self._side.outbox.put(*shown)
 
     async def _menu_of(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
         _ = self._side.texts(person)
@@ -155,7 +163,8 @@ class TeacherBot:
         text = f"{headline}\n\n{what}".strip()
         keyboard: Keyboard = [
             [Button(_("Take Attendance"), "take")],
-            [Button(_("History"), "history"), Button(_("Sign Out"), "out")],
+            [Button(_("History"), "history"), Button(_("Register"), "register")],
+            [Button(_("Sign Out"), "out")],
         ]
         if await self._lists.recent(person):
             keyboard.insert(1, [Button(_("Open Session"), "sessions")])
@@ -166,10 +175,7 @@ class TeacherBot:
         await tapped(update, None if recent else _("No session is running."))
         if await self._teacher(update) is None:
             return
-        if recent:
-            await self._lists.show(person, recent)
-        else:
-            await self._show_menu(person, edit=True)
+        await (self._lists.show(person, recent) if recent else self._show_menu(person, edit=True))
 
     async def _past(self, teacher: Teacher, _: Texts, data: str) -> None:
         await self._lists.show_past(teacher.telegram_id, int(data.removeprefix("past:")))
@@ -292,7 +298,8 @@ class TeacherBot:
             await self._choose(teacher, self._side.texts(person), f"open:typed:{text}")
         elif name == PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence
-            await self._places.request(person, self._side.texts(person)("A text is not a location."))
+            _ = self._side.texts(person)
+            await self._places.request(person, _("A text is not a location."))
         elif name in (manual_marks.REASON, manual_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:

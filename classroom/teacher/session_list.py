@@ -5,7 +5,7 @@ from typing import Any
 
 from classroom.domain.by_hand import DAYS_BACK
 from classroom.domain.sessions import Session
-from classroom.overview import day_of, lesson_name, session_label
+from classroom.overview import day_of, session_label
 from classroom.services import Classroom
 from classroom.teacher.board import Boards
 from telegram_app.outbox import Button, Item, Keyboard
@@ -13,7 +13,7 @@ from telegram_app.pages import page_of
 from telegram_app.side import SCREEN
 
 RECENT = timedelta(hours=12)
-ON_A_PAGE, LONGEST_LABEL = 10, 60
+ON_A_PAGE = 10
 
 
 class SessionList:
@@ -34,7 +34,7 @@ class SessionList:
             await self._boards.show(sessions[0], anew=True)
             return
         _, zone = self._side.texts(person), self._classroom.settings.zone
-        buttons = [[Button(session_label(each, zone), f"board:{each.id}")] for each in sessions]
+        buttons = [self._button(each, f"{each.opened_at.astimezone(zone):%H:%M}") for each in sessions]
         await self._put(person, _("Which session?"), buttons)
 
     async def show_past(self, person: int, page: int) -> None:
@@ -44,13 +44,12 @@ class SessionList:
         which: dict[str, Any] = {"teacher": person, "date__gte": since, "cancelled": False}
         found = await self._classroom.store.every(Session, "-date -opened_at id", **which)
         listed = page_of(found, page, ON_A_PAGE)
-        labels = [f"{day_of(each)[:6]} {lesson_name(each, 20)}: {', '.join(each.batches)}" for each in listed.shown]
-        buttons = [
-            [Button(label[:LONGEST_LABEL], f"board:{each.id}")]
-            for label, each in zip(labels, listed.shown, strict=True)
-        ]
+        buttons = [self._button(each, day_of(each)[:6]) for each in listed.shown]
         text = _("Which lesson? What you change in it is recorded anew.") if found else _("No sessions yet.")
         await self._put(person, text, [*buttons, *listed.turns(_, "past")])
+
+    def _button(self, session: Session, when: str) -> list[Button]:
+        return [Button(session_label(session, when), f"board:{session.id}")]
 
     async def _put(self, person: int, text: str, keyboard: Keyboard) -> None:
         keyboard = [*keyboard, [Button(self._side.texts(person)("Back"), "menu")]]

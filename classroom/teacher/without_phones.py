@@ -5,7 +5,7 @@ from datetime import date
 from classroom.domain.by_hand import days
 from classroom.domain.sessions import Teacher
 from classroom.services import PLACE_SLOT, Classroom
-from classroom.teacher.lesson_question import LESSON_NAME
+from classroom.teacher.lesson_question import LESSON_NAME, cleared
 from classroom.teacher.opening import CHOOSING, Opening
 from classroom.teacher.place import PLACE
 from telegram_app.i18n import Texts
@@ -38,7 +38,7 @@ class WithoutPhones:
             return
         today = self._classroom.clock.now().astimezone(self._classroom.settings.zone).date()
         if what in map(date.isoformat, days(today)):
-            await self._opening.check(teacher, step.data | {"day": what})
+            await self._opening.check(teacher, cleared(step.data) | {"day": what})
         else:
             await self._ask(teacher.telegram_id, step, today)
 

@@ -38,30 +38,31 @@ from sandbox.lms.world import (
 
 def control_routes(world: LmsWorld) -> list[web.RouteDef]:
     control = _Control(world)
+
+    def answering(handler: Callable[[web.Request], Awaitable[Any]]) -> Any:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            answered = web.json_response(await handler(request))
+            if request.method != "GET":
+                world.changed.bump()
+            return answered
+
+        return answer
+
     return [
-        web.post("/reset", _answering(control.reset)),
-        web.post("/teachers", _answering(control.teacher)),
-        web.post("/batches", _answering(control.batch)),
-        web.post("/courses", _answering(control.course)),
-        web.post("/clock", _answering(control.clock)),
-        web.post("/elsewhere", _answering(control.elsewhere)),
-        web.post("/records", _answering(control.put_record)),
-        web.delete("/records", _answering(control.delete_records)),
-        web.get("/records", _answering(control.records)),
-        web.post("/behaviour", _answering(control.change_behaviour)),
-        web.get("/behaviour", _answering(control.behaviour)),
-        web.get("/log", _answering(control.log)),
-        web.get("/stats", _answering(control.stats)),
+        web.post("/reset", answering(control.reset)),
+        web.post("/teachers", answering(control.teacher)),
+        web.post("/batches", answering(control.batch)),
+        web.post("/courses", answering(control.course)),
+        web.post("/clock", answering(control.clock)),
+        web.post("/elsewhere", answering(control.elsewhere)),
+        web.post("/records", answering(control.put_record)),
+        web.delete("/records", answering(control.delete_records)),
+        web.get("/records", answering(control.records)),
+        web.post("/behaviour", answering(control.change_behaviour)),
+        web.get("/behaviour", answering(control.behaviour)),
+        web.get("/log", answering(control.log)),
+        web.get("/stats", answering(control.stats)),
     ]
-
-
-def _answering(
-    handler: Callable[[web.Request], Awaitable[Any]],
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return web.json_response(await handler(request))
-
-    return answer
 
 
 @web.middleware

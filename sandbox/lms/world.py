@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.lms.tokens import BadToken, read_signed, sign, verify
+from sandbox.signal import Signal
 
 ACCESS_SECONDS = 3600.0
 REFRESH_SECONDS = 7 * 24 * 3600.0
@@ -176,6 +177,7 @@ class LmsWorld:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self.changed = Signal()
         self.reset()
 
     def reset(self, generation: str = NEWER) -> None:
@@ -192,6 +194,7 @@ class LmsWorld:
         self.outliving: set[str] = set()  # access tokens of sessions that were signed out: the older server takes them
         self.calls: list[dict[str, Any]] = []
         self._key = secrets.token_bytes(32)
+        self.changed.bump()
 
     def now(self) -> float:
         """Return epoch seconds by the LMS's clock, which the control API can advance."""
@@ -209,6 +212,7 @@ class LmsWorld:
                 "detail": detail,
             }
         )
+        self.changed.bump()
 
     # sign-ins
 

@@ -1,64 +1,48 @@
-// Builds the page: three chats, the portal's controls (not in the classroom), and the bot's state.
+// Builds the page from /api/sandbox and keeps it up to date from the server's events.
 
-import { get, make, pause, setTimeZone } from "./api.js";
-import { followBot } from "./bot.js";
-import { Chat } from "./chat.js";
-import { startPortal } from "./portal.js";
+import { get, pause, setTimeZone } from "./api.js";
+import { BotState } from "./bot.js";
+import { LmsPanel } from "./lms.js";
+import { EventLog } from "./log.js";
+import { PortalPanel } from "./portal.js";
+import { Scenes } from "./scenes.js";
+import { remembered } from "./memory.js";
+import { follow } from "./stream.js";
+import { Tour } from "./tour.js";
 
-const chats = [];
-
-async function begin() {
-  const sandbox = await get("/api/sandbox");
-  const known = await get("/telegram/people");
+async function begin(sandbox) {
   setTimeZone(sandbox.time_zone);
-  document.getElementById("interval").textContent = sandbox.refresh_interval;
-  document.getElementById("zone").textContent = sandbox.time_zone;
-  const isClass = !sandbox.portal_url;
-  for (const each of document.querySelectorAll("[data-of]")) each.hidden = (each.dataset.of === "class") !== isClass;
-  const bots = sandbox.people.map((person) => person.bot.toLowerCase());
-  for (const person of sandbox.people) {
-    const language = known.find((each) => each.id === person.id)?.language_code;
-    const chat = new Chat(bots, person, language, offerPeople);
-    chats.push(chat);
-    document.getElementById("phones").append(chat.node);
-    chat.follow();
-  }
-  if (isClass) document.getElementById("bot-log").hidden = false;
-  else startPortal(sandbox.portal_url);
-  followBot(sandbox.run);
+  const memory = remembered(sandbox.run);
+  let tour = null;
+  const scenes = new Scenes(sandbox, memory, ({ scene, view }) => {
+    memory.keep({ scene, view });
+    tour?.look();
+  });
+  const [bot, portal, lms, log] = [new BotState(), new PortalPanel(sandbox), new LmsPanel(), new EventLog(sandbox.people)];
+  tour = new Tour(sandbox, scenes, memory);
+
+  follow(sandbox.run, {
+    people({ people }) {
+      sandbox.people = people;
+      scenes.introduce(people);
+      portal.people = people;
+      log.offer(people);
+    },
+    screen(event) {
+      scenes.get(event.person)?.apply(event);
+      tour.screen(event);
+    },
+    bot: (event) => bot.apply(event),
+    portal(event) {
+      portal.apply(event);
+      tour.marks = event.marks;
+    },
+    lms: (event) => lms.apply(event),
+    log: (event) => log.add(event),
+    tour: (event) => tour.apply(event.facts),
+  }, (isThere) => bot.connection(isThere));
 }
 
-// Asks whose phone opens a link to a bot.
-function offerPeople(bot, code, button) {
-  document.querySelector(".open-as")?.remove();
-  const menu = make("div", { className: "open-as" }, make("span", { textContent: "Open as" }));
-  for (const chat of chats.filter((each) => each.bot.toLowerCase() === bot && each.person.role.startsWith("student"))) {
-    const choice = make("button", { type: "button", textContent: chat.person.name });
-    choice.addEventListener("click", () => {
-      menu.remove();
-      chat.say(`/start ${code}`);
-      chat.node.scrollIntoView({ block: "nearest", inline: "nearest" });
-    });
-    menu.append(choice);
-  }
-  button.after(menu);
-  menu.querySelector("button")?.focus();
-  menu.scrollIntoView({ block: "nearest" });
-}
-
-document.addEventListener("click", (event) => {
-  const menu = document.querySelector(".open-as");
-  if (menu && !menu.contains(event.target) && menu.previousElementSibling !== event.target) menu.remove();
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") document.querySelector(".open-as")?.remove();
-});
-
-for (;;) {
-  try {
-    await begin();
-    break;
-  } catch {
-    await pause(1000);
-  }
-}
+let sandbox = null;
+while (!sandbox) sandbox = await get("/api/sandbox").catch(() => pause(1000));
+await begin(sandbox);

@@ -1,60 +1,41 @@
-// The bot's process: its state, its output, and the button "Start again".
+// The state of the bots' process, its last line, and the button "Start again".
 
-import { get, make, pause, post, stayAtEnd } from "./api.js";
+import { post } from "./api.js";
+import { find, order, write } from "./ui.js";
 
-const KEPT = 500;
 const WORDS = {
-  new: "the bot is about to start",
-  starting: "the bot is starting",
-  running: "the bot is running",
-  stopping: "the bot is stopping",
+  new: "The bots are about to start",
+  starting: "The bots are starting",
+  running: "The bots are running",
+  stopping: "The bots are stopping",
 };
-const find = (id) => document.getElementById(id);
 
-let seen = 0;
-
-export async function followBot(run) {
-  find("bot-start").addEventListener("click", startAgain);
-  stayAtEnd(find("bot-log"));
-  for (;;) {
-    try {
-      const bot = await get(`/api/bot?since=${seen}`);
-      if (bot.run !== run) return location.reload(); // the sandbox was restarted
-      show(bot);
-    } catch {
-      state("gone", "the sandbox is not running");
-    }
-    await pause(1000);
+export class BotState {
+  constructor() {
+    this.button = find("bot-start");
+    this.button.addEventListener("click", () => order(this.button, () => post("/api/bot/start").then(() => "")));
+    this.known = { state: "new" };
+    this.connected = false;
   }
-}
 
-async function startAgain() {
-  find("bot-start").disabled = true;
-  try {
-    await post("/api/bot/start");
-  } catch (error) {
-    state("ended", error.message);
+  apply(bot) {
+    this.known = bot;
+    this.show();
   }
-}
 
-function show(bot) {
-  const ended = bot.state === "ended";
-  state(bot.state, ended ? `the bot has ended, ${bot.outcome}: ${bot.last_line || "no output"}` : WORDS[bot.state]);
-  const button = find("bot-start");
-  button.hidden = !ended;
-  if (!ended) button.disabled = false;
-  const list = find("bot-log");
-  for (const { n, text } of bot.lines) {
-    seen = n;
-    list.append(make("li", { textContent: text }));
+  connection(isThere) {
+    this.connected = isThere;
+    this.show();
   }
-  while (list.children.length > KEPT) list.firstElementChild.remove();
-}
 
-function state(name, words) {
-  const line = find("bot-state");
-  if (line.dataset.state === name && line.title === words) return;
-  line.dataset.state = name;
-  line.title = words;
-  line.querySelector(".words").textContent = words;
+  show() {
+    const { state, outcome, last_line: line } = this.known;
+    const ended = state === "ended";
+    const words = ended ? `The bots have ended, ${outcome}: ${line || "no output"}` : WORDS[state];
+    const node = find("bot-state");
+    node.dataset.state = this.connected ? state : "gone";
+    write(node.querySelector(".words"), this.connected ? words : "The sandbox is not running");
+    node.title = this.connected && line ? `Last line: ${line}` : "";
+    this.button.hidden = !ended || !this.connected;
+  }
 }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.portal.words import WORDS
+
 WINDOW_KINDS = ("error", "closeless", "message", "notice")
 
 FOREIGN_PAGES: dict[str, tuple[int, str]] = {
@@ -86,6 +88,8 @@ class PortalBehaviour:
     """On pages loaded from now on, all lessons are in one card."""
     vanish: bool = False
     """On pages loaded from now on, a marked lesson is not shown."""
+    language: str = ""
+    """Pages loaded from now on are in this language, whatever the cookie asks for; empty: as asked."""
     push: bool = False
     """Pages loaded from now on open a WebSocket, on which they receive live lessons without a reload."""
 
@@ -101,6 +105,8 @@ class PortalBehaviour:
             elif name == "status":
                 if value is not None and (not _is_count(value) or not 400 <= value <= 599):
                     raise ValueError("status must be an HTTP error status such as 503, or null")
+            elif name == "language" and value not in ("", *WORDS):
+                raise ValueError(f"language must be empty or one of {', '.join(WORDS)}")
             elif isinstance(fields[name].default, bool):
                 if not isinstance(value, bool):
                     raise ValueError(f"{name} must be true or false")

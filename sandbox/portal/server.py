@@ -110,6 +110,7 @@ class PortalSimulator:
         else:
             self._not_stuck.set()
         self.lessons_changed()
+        self.world.changed.bump()
 
     def reset(self) -> None:
         """Delete all state including sessions, and restore the default behaviour."""
@@ -185,8 +186,8 @@ class PortalSimulator:
         session = self._session(request)
         is_new = session is None
         session = session or self.sessions.create()
-        locale = request.cookies.get(LOCALE_COOKIE, "")
-        ui = self._logic.open_ui(session, tab, locale if locale in WORDS else DEFAULT_LOCALE)
+        locales = (self.behaviour.language, request.cookies.get(LOCALE_COOKIE, ""), DEFAULT_LOCALE)
+        ui = self._logic.open_ui(session, tab, next(each for each in locales if each in WORDS))
         answer = {
             "v-uiId": ui.id,
             "push": ui.push,

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from sandbox.signal import Signal
+
 MAIL_DOMAIN = "@kbtu.kz"
 DEFAULT_MINUTES = 10
 STANDARD_LABEL = ("{subject}", "{teacher}", "{time}", "{countdown}")
@@ -100,6 +102,7 @@ class PortalWorld:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.changed = Signal()
         self.reset()
 
     def reset(self) -> None:
@@ -109,6 +112,7 @@ class PortalWorld:
         self._marks: dict[tuple[int, str], Mark] = {}
         self._earlier_marks: list[Mark] = []
         self._log: list[dict[str, Any]] = []
+        self.changed.bump()
 
     def log(
         self, event: str, username: str | None = None, lesson: int | None = None, detail: str | None = None
@@ -119,6 +123,7 @@ class PortalWorld:
             {"n": len(self._log) + 1, "at": self._wall(), "monotonic": self.clock.monotonic(), "event": event}
             | {name: value for name, value in known.items() if value is not None}
         )
+        self.changed.bump()
 
     def log_since(self, number: int) -> list[dict[str, Any]]:
         """Log events after the one with this number."""
@@ -128,6 +133,7 @@ class PortalWorld:
         """Add a student, or change the existing one with this name in either form."""
         student = self.students.setdefault(student_key(username), PortalAccount(username.strip(), password))
         student.password, student.blocked = password, blocked
+        self.changed.bump()
         return student
 
     def sign_in(self, username: str, password: str) -> str | None:

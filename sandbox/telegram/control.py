@@ -172,6 +172,7 @@ class Control:
         else:
             known.first_name, known.last_name = first_name, optional["last_name"]
             known.username, known.language_code = optional["username"], optional["language_code"]
+        self.world.changed.bump()
         return web.json_response(self.world.people[identifier].user())
 
     async def send(self, request: web.Request) -> web.Response:

@@ -5,8 +5,8 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from sandbox.signal import Signal
 from sandbox.telegram.errors import ApiError, too_many_requests
-from sandbox.telegram.signal import Signal
 
 # silence: not executed, no answer; drop_answer: executed, no answer; refuse_connection: cut at once.
 KINDS = frozenset({"429", "500", "502", "400", "403", "silence", "drop_answer", "refuse_connection"})

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.telegram.signal import Clock, Signal
+from sandbox.signal import Clock, Signal
 
 
 @dataclass(slots=True)
@@ -101,6 +101,10 @@ class Taps:
         tap = Tap(str(next(self._ids)), person, bot, message_id, label, data, now, self._clock.monotonic())
         self._taps[tap.tap_id] = tap
         return tap
+
+    def find(self, tap_id: str) -> Tap | None:
+        """A tap by its id; None if there is none."""
+        return self._taps.get(tap_id)
 
     def answer(self, tap_id: str, bot: str, text: str, show_alert: bool) -> Tap | None:
         """Answer a tap; None if it is unknown, answered already or too old."""

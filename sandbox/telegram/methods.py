@@ -111,12 +111,14 @@ def set_my_commands(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bo
     """setMyCommands."""
     commands = checks.commands(arguments)
     bot.commands[_scope(bot, arguments), checks.language(arguments)] = commands
+    bot.changed.bump()
     return True
 
 
 def delete_my_commands(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
     """deleteMyCommands."""
     bot.commands.pop((_scope(bot, arguments), checks.language(arguments)), None)
+    bot.changed.bump()
     return True
 
 
@@ -132,11 +134,13 @@ def set_chat_menu_button(_world: TelegramWorld, bot: Bot, arguments: Arguments) 
         raise bad_request("Can't parse menu button: MenuButton has unsupported type")
     if not arguments.has("chat_id"):
         bot.menu_button = button
+        bot.changed.bump()
         return True
     chat = bot.chats.get(arguments.integer("chat_id"))
     if chat is None:
         raise bad_request("user not found")
     chat.menu_button = button
+    chat.changed.bump()
     return True
 
 
@@ -153,6 +157,7 @@ def _describe(name: str, most: int) -> Method:
             # The limit is documented, the error text is not.
             raise bad_request(f"{name.replace('_', ' ')} is too long")
         bot.descriptions[name, checks.language(arguments)] = text
+        bot.changed.bump()
         return True
 
     return method

@@ -14,13 +14,13 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.serving import serve_until_signal, serving
+from sandbox.signal import Clock
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.control import TOKEN, Control
 from sandbox.telegram.errors import ApiError
 from sandbox.telegram.faults import Fault
 from sandbox.telegram.journal import Call
 from sandbox.telegram.methods import METHODS
-from sandbox.telegram.signal import Clock
 from sandbox.telegram.world import Bot, TelegramWorld
 
 # The Bot API takes uploads of up to 50 MB; a little more for the rest of the body.

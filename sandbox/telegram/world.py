@@ -8,10 +8,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.signal import Clock, Signal
 from sandbox.telegram.errors import ApiError
 from sandbox.telegram.faults import Faults, RateLimits
 from sandbox.telegram.journal import Journal, Taps
-from sandbox.telegram.signal import Clock, Signal
 from sandbox.telegram.text import Formatted
 
 Json = dict[str, Any]
@@ -92,7 +92,7 @@ class Message:
 class Chat:
     """The private chat of one bot with one person who pressed Start."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, of_all_chats: Signal) -> None:
         self.person = person
         self.blocked = False
         self.messages: dict[int, Message] = {}
@@ -101,13 +101,13 @@ class Chat:
         self.action: tuple[str, float] | None = None  # the chat action, and when it ends
         self.last_answer: Json | None = None  # the pop-up of the last answered tap
         self.menu_button: Json | None = None
-        self.changed = Signal()
+        self.changed = Signal(of_all_chats)
 
 
 class Bot:
-    """A bot account with its queue of updates, chats and files."""
+    """A bot account with its queue of updates, chats and files. ``changed`` counts changes of all chats."""
 
-    def __init__(self, token: str, username: str, name: str, number: int) -> None:
+    def __init__(self, token: str, username: str, name: str, number: int, changed: Signal) -> None:
         self.id = int(token.partition(":")[0])
         self.token = token
         self.username = username
@@ -127,6 +127,7 @@ class Bot:
         self.commands: dict[tuple[str, str], list[Json]] = {}
         self.descriptions: dict[tuple[str, str], str] = {}
         self.menu_button: Json = {"type": "commands"}
+        self.changed = changed
 
     def user(self) -> Json:
         """The Bot API's User of this bot."""
@@ -136,7 +137,7 @@ class Bot:
         """The chat as the person sees it, also before Start, when it does not exist for the bot."""
         chat = self.screens.get(person.id)
         if chat is None:
-            chat = self.screens[person.id] = Chat(person)
+            chat = self.screens[person.id] = Chat(person, self.changed)
         return chat
 
     def push(self, kind: str, payload: Json, now: float) -> None:
@@ -201,6 +202,7 @@ class TelegramWorld:
         self.faults = Faults()
         self.limits = RateLimits()
         self.stopping = False
+        self.changed = Signal()  # of what people see: chats, commands, descriptions
 
     def reset(self) -> None:
         """Delete all state; running polls end with 401."""
@@ -211,6 +213,7 @@ class TelegramWorld:
         self.journal.clear()
         self.taps = Taps(self.clock, self.callback_lifetime)
         self.limits = RateLimits()
+        self.changed.bump()
 
     def end_waiting(self, error: ApiError) -> None:
         """End all long polls (getUpdates with this error) and cut the connections held by faults."""
@@ -225,7 +228,7 @@ class TelegramWorld:
         """Register a bot, or rename the one with this token."""
         bot = self.bots.get(token)
         if bot is None:
-            bot = self.bots[token] = Bot(token, username, name, len(self.bots))
+            bot = self.bots[token] = Bot(token, username, name, len(self.bots), self.changed)
         self.by_username.pop(bot.username, None)
         bot.username, bot.name = username, name
         self.by_username[username] = bot

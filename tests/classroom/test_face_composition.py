@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from classroom.face_composition import engine_of, photos_of
 from core.clock import SystemClock
 from core.settings import Settings
-from sandbox.class_play import motions_in
+from sandbox.challenges import motions_in
 from tests.classroom.face_fakes import Recording
 from tests.classroom.face_fakes import jpeg as one_colour
 from tests.classroom.running import STUDENT_TOKEN, RunningClock, Teacher, classroom, rosters

@@ -83,6 +83,25 @@ def test_the_grid_is_reached_inside_the_compose_network_only() -> None:
 
 def test_commands_run_as_the_owner_of_the_data() -> None:
     """The documents' commands inside the container go through the entry point: who owns ./data is known only there."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for command in re.findall(r"docker compose exec [^`\n]*autoscraper ([\w./]+)", document.read_text()):
             assert command in ("check", "./entrypoint.sh"), document.name
+
+
+def test_sandbox_is_reached_from_this_machine_only() -> None:
+    """It needs no .env, starts only if it is named, is published on the loopback address, and has no rights."""
+    sandbox = service("sandbox")
+    assert sandbox["profiles"] == ["sandbox"]
+    assert sandbox["ports"] == ["127.0.0.1:8080:8080"]
+    assert (sandbox["read_only"], sandbox["cap_drop"]) == (True, ["ALL"])
+    assert not {"env_file", "volumes", "cap_add", "privileged", "depends_on"} & sandbox.keys()
+    assert service("autoscraper")["env_file"] == [{"path": ".env", "required": False}]
+
+
+def test_targets() -> None:
+    """Without a target the bot is built; only the sandbox's target has the simulators."""
+    stages = re.split(r"(?m)^FROM ", (ROOT / "Dockerfile").read_text())[1:]
+    names = [stage.split("\n")[0].rpartition(" AS ")[2] for stage in stages]
+    assert names == ["files", "bot", "sandbox", "bot"]
+    assert [name for name, stage in zip(names, stages, strict=True) if "--from=files /sandbox" in stage] == ["sandbox"]
+    assert service("autoscraper")["build"]["target"] == "bot"

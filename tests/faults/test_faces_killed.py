@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from classroom.domain.face_policy import decides
-from sandbox.class_play import motions_in
+from sandbox.challenges import motions_in
 from tests.bot_process import ClassProcess
 from tests.classroom.face_fakes import Recording
 from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, rosters

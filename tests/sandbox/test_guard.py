@@ -12,9 +12,10 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from sandbox.bot_process import BotProcess
-from sandbox.cast import PEOPLE
+from sandbox.cast import Cast
 from sandbox.guard import only_own_pages
 from sandbox.lms.server import LmsSimulator
+from sandbox.notes import Notes
 from sandbox.portal.replay import Replay
 from sandbox.portal.server import PortalSimulator
 from sandbox.serving import serve_until_signal
@@ -28,8 +29,12 @@ EVIL = "http://evil.example"
 
 
 def _page() -> AbstractAsyncContextManager[str]:
-    bot = BotProcess([sys.executable, "-c", ""], {}, Path("/nowhere"), print, folder=Path("/nowhere"))
-    return PageServer(TelegramSimulator(), PortalSimulator(), None, bot, PEOPLE, 5, "UTC").serving("127.0.0.1", 0)
+    nowhere = Path("/nowhere")
+    bot = BotProcess([sys.executable, "-c", ""], {}, nowhere, print, folder=nowhere)
+    telegram, portal, lms = TelegramSimulator(), PortalSimulator(), LmsSimulator()
+    cast = Cast(telegram, portal, lms, nowhere)
+    notes = Notes(cast, nowhere, print)
+    return PageServer(telegram, portal, lms, bot, cast, notes, nowhere, {}).serving("127.0.0.1", 0)
 
 
 # Each server, with an order that its control API takes and a path without effects.

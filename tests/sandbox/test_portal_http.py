@@ -148,6 +148,16 @@ async def test_form_waits_for_the_device() -> None:
         assert [line["detail"] for line in await events(http, "device")] == ["d1"]
 
 
+async def test_language_of_all_pages() -> None:
+    """A language that is set is shown whatever the page's cookie asks for."""
+    async with raw_portal(PortalSimulator()) as http:
+        await control(http, "behaviour", language="en")
+        http.cookies.set("r5-locale", "ru")
+        page = RawPage(http)
+        await page.load()
+        assert page.primary_buttons()[0]["caption"] == "Log in"
+
+
 async def test_push_is_for_pages_loaded_with_it() -> None:
     """Only a page loaded with push on gets a WebSocket, and on it live lessons and its session's end."""
     async with raw_portal(PortalSimulator()) as http, ClientSession(base_url=str(http.base_url)) as web_socket:
@@ -402,6 +412,7 @@ async def test_idle_session_ends() -> None:
         ("POST", "behaviour", {"slow_ms": -1}, 400),
         ("POST", "behaviour", {"push": 1}, 400),
         ("POST", "behaviour", {"status": 200}, 400),
+        ("POST", "behaviour", {"language": "fr"}, 400),
         ("POST", "students", {"username": "x"}, 400),
         ("POST", "students", {"username": " ", "password": "x"}, 400),
         ("POST", "students", {"username": "x", "password": "x", "group": 1}, 400),

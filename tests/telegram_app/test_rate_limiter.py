@@ -16,11 +16,11 @@ from telegram.ext import ExtBot
 from telegram.request import BaseRequest, RequestData
 
 from core.sqlite import Database
+from sandbox.signal import Clock
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.errors import ApiError
 from sandbox.telegram.people import send
 from sandbox.telegram.server import call_method
-from sandbox.telegram.signal import Clock
 from sandbox.telegram.world import Person, TelegramWorld
 from telegram_app.outbox import ANSWER, NOTICE, Item, Outbox
 from telegram_app.rate_limiter import (

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,21 @@ def test_answers_are_plain() -> None:
     assert found == Examined(Problem.CUT, distance=0.5, seconds={"a": 1.0})
     assert type(found.distance) is float
     assert read_answer(pickled(PhotoUnusable("none", PhotoFault.HEIC))).reason is PhotoFault.HEIC
+
+
+class OldMember(StrEnum):
+    """An enumeration that pickles itself as in Python 3.11.2."""
+
+    UP = "up"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return getattr, (type(self), self.name)
+
+
+def test_answers_of_older_pythons() -> None:
+    """Members of enumerations are written by their values, also where Python would write a call of getattr."""
+    assert b"getattr" in pickle.dumps(OldMember.UP)
+    assert b"getattr" not in pickled(OldMember.UP)
 
 
 async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:

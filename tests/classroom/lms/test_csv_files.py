@@ -258,7 +258,7 @@ class TestMarks:
     @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
     def test_formula_behind_a_separator(self, separator: str) -> None:
         """A formula behind a separator inside a cell is defused; a plain text with separators stays as it is."""
-        content = csv_text(["name"], [[f"A{separator}=cmd|' /C calc'!A0", "B; late, +7 701", "Ivanov; A, B"]])
+        content = csv_text([["name"], [f"A{separator}=cmd|' /C calc'!A0", "B; late, +7 701", "Ivanov; A, B"]])
         (cells,) = list(csv.reader([content.splitlines()[1]]))
         assert cells == [f"A{separator}'=cmd|' /C calc'!A0", "B; late, '+7 701", "Ivanov; A, B"]
 

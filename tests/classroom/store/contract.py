@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -154,8 +155,8 @@ async def check_version_4(store: Store) -> None:
 # what the migration from SQLite's version 6 and MongoDB's version 5 adds to each row
 ADDED_WITH_LESSONS: dict[str, dict[str, object]] = {
     "sessions": {"lesson": "", "lms_record": "own", "without_phones": False},
-    "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own"},
-    "marks": {"lesson": "", "lms_record": "own"},  # MongoDB's sheets
+    "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own", "lms_kind": ""},
+    "marks": {"lesson": "", "lms_record": "own", "lms_kind": ""},  # MongoDB's sheets
 }
 
 
@@ -481,7 +482,7 @@ class StoreContract:
         with pytest.raises(SessionExists):
             await store.create_session(again, sheets_of(again), "333333", again.closes_at)
         assert [each.id for each in await store.unfinished()] == ["b" * 12]
-        assert await store.history(7, "2026-01-01") == []
+        assert await store.register(7, date(2026, 1, 1), date(2026, 12, 31)) == []
         assert await store.reopen(session.id, "444444", after(300), after(60)) is None
 
     async def test_reopen(self, store: Store) -> None:
@@ -1070,18 +1071,30 @@ class StoreContract:
 
     # history and cleaning
 
-    async def test_history(self, store: Store) -> None:
-        """A teacher's history since a date has the ended sessions with their sheets, newest first."""
-        for number, date in enumerate(("2026-08-01", "2026-09-01", "2026-09-02")):
+    async def test_register(self, store: Store) -> None:
+        """The register has ended lessons that were not cancelled, by teacher, days and subject, oldest first."""
+        days = ("2026-08-01", "2026-09-03", "2026-09-01", "2026-09-02", "2026-09-02", "2026-09-02")
+        for number, day in enumerate(days):
             at = after(number * 1000)
-            session = a_session(f"{number:012}", ["CS-1"], date=date, opened_at=at, closes_at=at)
-            await opened(store, session, code=f"{number:06}")
-            if number != 2:
-                await store.end_session(session.id, at)
-        history = await store.history(7, "2026-08-15")
-        assert [(session.id, sheets[0].batch) for session, sheets in history] == [(f"{1:012}", "CS-1")]
-        assert len(await store.history(7, "2026-01-01")) == 2
-        assert await store.history(8, "2026-01-01") == []
+            changes = {"subject": "Physics" if number == 3 else "Algebra", "lesson": "Lab" if number == 4 else ""}
+            session = a_session(f"{number:012}", ["CS-2", "CS-1"], date=day, opened_at=at, closes_at=at, **changes)
+            await opened(store, replace(session, teacher=8 if number == 2 else 7), code=f"{number:06}")
+            if number != 4:
+                await store.end_session(session.id, at, cancelled=number == 5)
+        since, until = date(2026, 8, 2), date(2026, 9, 3)
+
+        async def found(*which: Any) -> list[int]:
+            return [int(session.id) for session, _sheets in await store.register(*which)]
+
+        assert await found(None, since, until) == [2, 3, 1]
+        assert await found(7, since, until) == [3, 1]
+        assert await found(7, since, until, "Physics") == [3]
+        assert await found(7, date(2026, 8, 1), date(2026, 9, 2)) == [0, 3]
+        assert await found(9, since, until) == await found(7, since, date(2026, 9, 1)) == []
+        ((session, sheets),) = await store.register(8, since, until)
+        assert [each.batch for each in sheets] == ["CS-1", "CS-2"]
+        assert sheets == await store.sheets(session.id)
+        assert [each.id for each in await store.lessons(8, since, until)] == [session.id]
 
     async def test_attended(self, store: Store) -> None:
         """A student's history has each ended session with the student on a roster, newest first, with any mark."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -89,10 +90,11 @@ class ByHandContract:
     async def test_lessons_of_other_days(self, store: Store) -> None:
         """A lesson of yesterday that is taken today stands among those of yesterday, for teachers and students."""
         dates = {"a": "2026-08-31", "b": "2026-09-01", "c": "2026-08-30"}
-        for at, (name, date) in enumerate(dates.items()):
-            session = await by_hand(store, name * 12, date, opened_at=after(at), closes_at=after(3600))
+        for at, (name, day) in enumerate(dates.items()):
+            session = await by_hand(store, name * 12, day, opened_at=after(at), closes_at=after(3600))
             await store.end_session(session.id, after(60))
-        assert [each.date for each, _sheets in await store.history(7, "2026-08-30")] == sorted(dates.values())[::-1]
+        days = date(2026, 8, 30), date(2026, 12, 31)
+        assert [each.date for each in await store.lessons(7, *days)] == sorted(dates.values())
         found = await store.attended("CS-1-b00", 2)
         assert [each.date for each, _mark in found] == ["2026-09-01", "2026-08-31"]
         again = replace(a_session("d" * 12, ["CS-1"]), date="2026-08-31", without_phones=True)

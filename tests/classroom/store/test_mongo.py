@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 import socket
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -22,9 +21,10 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from classroom.composition import open_when_available
 from classroom.domain.sessions import Binding, CheckInStep, FaceCheck
 from classroom.health_report import health_part
+from classroom.metrics import ClassroomMetrics
+from classroom.opening import open_when_available
 from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
@@ -404,7 +404,7 @@ async def test_health(database: str) -> None:
         store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=8)
         opening = asyncio.create_task(store.open())
         await asyncio.wait({opening}, timeout=0.1)  # it is connecting
-        part = await health_part([], store, deque())
+        part = await health_part([], store, ClassroomMetrics())
         assert not opening.done()  # the report did not wait for the store's own time limit
         assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
         opening.cancel()

@@ -102,10 +102,10 @@ class TestPastDays:
         teacher.taps("Done")
         teacher.sees("(final)")
         takes(teacher, "Yesterday")
-        teacher.waits("the refusal", lambda messages: "Without Phones" in labels(messages[-1]))
+        teacher.waits("the refusal", lambda messages: "Another Day" in labels(messages[-1]))
         refused = teacher.screen()[-1]
         first = next(button["data"] for row in refused["buttons"] for button in row if "board:" in button["data"])
-        teacher.taps("Without Phones")
+        teacher.taps("Another Day")
         teacher.taps(day(2)[:6])
         shows(teacher, *NOBODY)
         assert first.removeprefix("board:") != key_of(teacher)

@@ -1,4 +1,4 @@
-"""The simulator's clock, and a counter to wait on instead of polling."""
+"""The simulators' clock, and a counter of changes to wait on instead of polling."""
 
 import asyncio
 import time
@@ -16,10 +16,11 @@ class Clock:
 
 
 class Signal:
-    """A counter of changes that long polls wait on."""
+    """A counter of changes that long polls wait on. ``parent`` counts them too, for who watches several."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: "Signal | None" = None) -> None:
         self.version = 0
+        self._parent = parent
         self._waiters: set[asyncio.Future[None]] = set()
 
     def bump(self) -> None:
@@ -29,6 +30,8 @@ class Signal:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
+        if self._parent is not None:
+            self._parent.bump()
 
     async def wait_past(self, seen: int, seconds: float | None) -> bool:
         """Wait until the counter is past `seen`; False after a timeout of `seconds` (None: no timeout)."""
