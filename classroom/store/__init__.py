@@ -220,7 +220,9 @@ class Store(FaceRecords, Protocol):
         lessons = [(each, by_id[each.session]) for each in sheets if each.session in by_id]
         return sorted(lessons, key=lambda each: (each[1].opened_at, each[1].id))
 
-    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool: ...  # False: no change
+    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
+        """Do as ``mark_all``; False: no change."""
+        return bool(await self.mark_all(session_id, [mark], overwrite=overwrite))
 
     async def mark_all(self, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
         """Put marks into every sheet that has their students, one new version of each; return the IDs of changed ones.

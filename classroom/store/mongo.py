@@ -14,7 +14,7 @@ from pymongo import ASCENDING
 
 from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession, StoreUnavailable
-from classroom.store.documents import Document, key_of, places_in, record_from
+from classroom.store.documents import key_of, places_in, record_from
 from classroom.store.mongo_connection import asks
 from classroom.store.mongo_sessions import RACES, TOO_MANY_RACES, Sessions
 from classroom.store.plain import fields_of, text_of
@@ -33,26 +33,9 @@ class MongoStore(Sessions):
         return await self.found(Sheet, {"session": session_id, "students": folded(student_id)}, "batch")
 
     @asks
-    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        # in one order: of a check-in and a teacher's mark at once the teacher's is kept in every sheet
-        key = {"session": session_id, "students": folded(mark.student_id)}
-        found = self.collection("marks").find(key, ["students"]).sort("batch")
-        places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]
-        if not places:
-            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new, changed = {name: value for name, value in fields_of(mark).items() if name != "student_id"}, 0
-        for sheet_key, at in places:
-            field = f"marks.{at}"
-            when: Document = {field: {"$exists": False}}
-            if overwrite:
-                when = {"$or": [{f"{field}.{name}": {"$ne": new[name]}} for name in COMPARED]}
-            change = {"$set": {field: new, "owed": True}, "$inc": {"version": 1}}
-            changed += (await self.collection("marks").update_one({"_id": sheet_key, **when}, change)).matched_count
-        return changed > 0
-
-    @asks
     async def mark_all(self, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
         by_id, changed = {folded(mark.student_id): mark for mark in marks}, set[str]()
+        # in one order: of a check-in and a teacher's mark at once the teacher's is kept in every sheet
         sheets = self.collection("marks").find({"session": session_id}, ["students"]).sort("batch")
         found = {sheet["_id"]: by_id.keys() & set(sheet["students"]) async for sheet in sheets}
         if unknown := by_id.keys() - set().union(*found.values()):

@@ -157,12 +157,30 @@ class SqliteStore(SqliteConnection):
         return rows.read(db, Sheet, query, session_id, folded(student_id))
 
     @writes
-    def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        return bool(_mark_all(db, session_id, [mark], overwrite=overwrite))
-
-    @writes
     def mark_all(self, db: Connection, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
-        return _mark_all(db, session_id, marks, overwrite=overwrite)
+        changed, batches = set(), set()
+        for mark in marks:
+            query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
+            enrolled = db.execute(query, (folded(mark.student_id), session_id)).fetchall()
+            if not enrolled:
+                raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
+            new = fields_of(mark)
+            new["by_teacher"] = new.pop("by")
+            for student in enrolled:
+                key = {name: student[name] for name in ("session", "batch", "student_id")}
+                query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
+                before = db.execute(query, tuple(key.values())).fetchone()
+                if before is None:
+                    rows.insert(db, "marks", new | key)
+                elif overwrite and any(before[name] != new[name] for name in COMPARED):
+                    rows.update(db, "marks", new | key, key)
+                else:
+                    continue
+                batches.add(student["batch"])
+                changed.add(mark.student_id)
+        for batch in batches:
+            db.execute("UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?", (session_id, batch))
+        return changed
 
     @reads
     def unacked(self, db: Connection) -> list[Sheet]:
@@ -254,32 +272,6 @@ def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
         existing = db.execute(query, key).fetchone()
         if existing is not None:
             raise SessionExists(existing["session"], sheet.batch)
-
-
-def _mark_all(db: Connection, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
-    changed, batches = set(), set()
-    for mark in marks:
-        query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
-        enrolled = db.execute(query, (folded(mark.student_id), session_id)).fetchall()
-        if not enrolled:
-            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new = fields_of(mark)
-        new["by_teacher"] = new.pop("by")
-        for student in enrolled:
-            key = {name: student[name] for name in ("session", "batch", "student_id")}
-            query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
-            before = db.execute(query, tuple(key.values())).fetchone()
-            if before is None:
-                rows.insert(db, "marks", new | key)
-            elif overwrite and any(before[name] != new[name] for name in COMPARED):
-                rows.update(db, "marks", new | key, key)
-            else:
-                continue
-            batches.add(student["batch"])
-            changed.add(mark.student_id)
-    for batch in batches:
-        db.execute("UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?", (session_id, batch))
-    return changed
 
 
 def _is_live(db: Connection, code: str, now: datetime) -> bool:

@@ -276,13 +276,17 @@ def test_sixty(run: Run, telegram: Telegram, tmp_path: Path) -> None:
 
 
 def test_page_of_a_tap(run: Run, telegram: Telegram, tmp_path: Path) -> None:
-    """A tap on a later page stays there."""
-    rosters(tmp_path, {"CS-1": [(f"S{at:03}", f"Student {at:03}") for at in range(50)]})
+    """A tap on a later page stays there; names stand two in a row, and a long one alone."""
+    names = [f"Student {at:03}" for at in range(49)] + ["Student-With-A-Long-Name 049 Third"]
+    rosters(tmp_path, {"CS-1": [(f"S{at:03}", name) for at, name in enumerate(names)]})
     run.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.signs_in()
     teacher.opens("CS-1")
     teacher.taps("Whole Class")
     teacher.taps("More")
-    teacher.taps("\u2717 Student 049")
-    shows(teacher, "\u2713 Student 049", "Previous")
+    teacher.taps("\u2717 Student-With-A-Long-Name 049")
+    shows(teacher, "\u2713 Student-With-A-Long-Name 049", "Previous")
+    shown = [[button["text"][2:] for button in row] for row in teacher.sees(LIST)["buttons"]]
+    assert shown[:2] == [["Student 040", "Student 041"], ["Student 042", "Student 043"]]
+    assert shown[5] == ["Student-With-A-Long-Name 049"]

@@ -145,6 +145,41 @@ class TestPastDays:
         teacher.sees("In: 1 of 3")
 
 
+class TestAnotherLesson:
+    """Lessons without phones beside others."""
+
+    def test_beside_one_with_a_code(self, teacher: Teacher, code: str, tmp_path: Path) -> None:
+        """Where the day has a lesson already another one without phones gets a name, after the day is chosen."""
+        takes(teacher, "Today")
+        teacher.sees("CS-1 has a lesson in Algebra today: ")
+        teacher.taps("Another Lesson")
+        teacher.taps("Lab")
+        shows(teacher, *NOBODY)
+        assert "Algebra (Lab): CS-1" in teacher.sees(LIST)["text"]
+        kept = rows(tmp_path, "SELECT lesson, without_phones FROM sessions ORDER BY opened_at")
+        assert [tuple(each) for each in kept] == [("", 0), ("Lab", 1)]
+        assert len(rows(tmp_path, "SELECT * FROM codes")) == 1
+
+    def test_two_teachers_at_once(self, teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+        """Of two teachers who open one lesson at once one gets it; the other reads who has it."""
+        other = Teacher(telegram, 7002, "+77010000002", "Other")
+        other.signs_in()
+        today = datetime.now(ZoneInfo("Asia/Almaty")).date().isoformat()
+        for each in (teacher, other):
+            each.taps("Take Attendance")
+            each.chooses("CS-1")
+            each.taps("Without Phones")
+            each.sees("On which day is the lesson?")
+        for each in (teacher, other):
+            each.forges(f"byhand:{today}")
+        shown = ("Another teacher has opened it.", LIST)
+        eventually(
+            "one of each",
+            lambda: [sorted(each.counts(text) for each in (teacher, other)) for text in shown] == [[0, 1], [0, 1]],
+        )
+        assert len(rows(tmp_path, "SELECT * FROM sessions")) == 1
+
+
 class TestNobody:
     """Lessons in which nobody is marked."""
 
