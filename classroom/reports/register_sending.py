@@ -19,7 +19,7 @@ from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Item
 
-READ_AT_ONCE = timedelta(days=7)  # so that a long register never needs all marks in memory
+READ_AT_ONCE = timedelta(days=1)  # so that a long register never needs all marks in memory
 
 
 @dataclass(frozen=True)

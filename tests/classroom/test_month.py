@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]  # no types
 import pytest
 
+from sandbox.signal import Clock
 from sandbox.telegram.server import TelegramSimulator
-from sandbox.telegram.signal import Clock
 from tests.classroom.running import STUDENTS, TEACHERS, Run, RunningClock, Student, Teacher, its_telegram
 from tests.classroom.student.test_corrections import REQUEST, asks
 from tests.classroom.teacher.test_board import rows
