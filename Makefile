@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 # More options for pytest, such as --cov (the product's coverage) or the name of one test file.
 PYTEST_ARGS :=
 
-.PHONY: run test ordeals sandbox check pins texts
+.PHONY: run test ordeals sandbox check site pins texts
 
 run:
 	@tools/set-up run
@@ -37,6 +37,11 @@ check:
 	@if command -v msgfmt >/dev/null; then \
 		for catalogue in locales/*/LC_MESSAGES/*.po; do msgfmt -c -o /dev/null $$catalogue || exit 1; done; \
 	else echo "msgfmt is missing (package gettext): the catalogues are not checked"; [ -z "$$REQUIRE_ALL" ]; fi
+
+# The documents as a site in build/site. A broken link or anchor, or a page that stands in no menu, is an error.
+site:
+	@tools/set-up test
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 # Write requirements*.txt from the ranges in pyproject.toml, for all platforms. Pins that still fit are kept; to raise
 # them: make pins PINS_ARGS=--upgrade

@@ -46,6 +46,7 @@ log = logging.getLogger("bot")
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78  # sysexits.h
 STOP_WITHIN = 9.0  # seconds; Docker kills after ten
 STANDARD = Path("-")  # as the file of a backup: standard output or input
+LAST_BACKUP = "last-backup"  # a file in DATA_DIR, empty: its time is that of the last `--backup`
 WORKERS = 32  # threads for blocking work: files, the database, waiting for monitors to end
 
 
@@ -76,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     i18n.load()
     try:
         if chosen.backup is not None:
+            signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # deletes what is half made
             return _back_up(chosen.backup, settings)
         if chosen.restore is not None:
             return _restore(chosen.restore, settings)
@@ -103,6 +105,8 @@ def _back_up(file: Path, settings: Settings) -> int:
             with target.open("rb") as content:
                 shutil.copyfileobj(content, sys.stdout.buffer)
                 sys.stdout.buffer.flush()  # a full disk is told before "backed up"
+    with contextlib.suppress(OSError):  # a backup of a folder that can't be written is good, too
+        (settings.data_dir / LAST_BACKUP).touch(0o600)
     print(f"backed up {files} files of {settings.data_dir}; keep the keys in another place", file=sys.stderr)
     if settings.mongodb_uri is not None and settings.teacher_bot_token is not None:
         print("the classroom's records are in MongoDB: back them up with mongodump", file=sys.stderr)
@@ -151,6 +155,12 @@ def _end_now() -> None:
     os._exit(0)
 
 
+def _time_of(file: Path) -> float:
+    with contextlib.suppress(OSError):
+        return file.stat().st_mtime
+    return 0.0
+
+
 async def serve(settings: Settings) -> None:
     """Run the configured bots and /healthz until cancelled; raises what marker.serve and classroom.serve raise."""
     clock, reports, machine = SystemClock(), health.HealthReports(), Machine()
@@ -158,7 +168,10 @@ async def serve(settings: Settings) -> None:
         log.warning("%s", faces_off)
         reports.add_permanent(faces_off)
         settings = settings.model_copy(update={"face_engine": "none"})
-    async with health.serving(settings.health_port, reports.report):
+    backed_up = "Time of the last `bot.py --backup`, as seconds since 1970; 0: none of this DATA_DIR."
+    gauge = reports.metrics.gauge("last_backup_timestamp_seconds", backed_up)
+    gauge.set_function(lambda: _time_of(settings.data_dir / LAST_BACKUP))
+    async with health.serving(settings.health_port, reports):
         halves = [marker.serve(settings, clock, reports, machine)] if settings.telegram_bot_token is not None else []
         if settings.teacher_bot_token is not None:
             halves.append(classroom.serve(settings, clock, reports))

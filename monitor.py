@@ -89,10 +89,9 @@ class AttendanceMonitor:
         self._recovery = Recovery(records.student, self._schedule, self._waits, self._status, self._marking)
         self._client: PortalClient | None = None
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
-        self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
         self._strange: set[str] = set()  # unknown cards that were reported
-        self._signed_in = False  # during the last check
+        self._signed_in = self._leave_portal = False  # during the last check; at the end
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -184,6 +183,7 @@ class AttendanceMonitor:
                 raise
             except errors.BrowserFailed as failed:
                 trouble = failed
+                self._access.metrics.chrome_deaths.inc(self._client is not None)
                 self._recovery.uncount_sign_in()
             finally:
                 self._close_browser()
@@ -231,7 +231,7 @@ class AttendanceMonitor:
         self._checked_at, self._signed_in = self._clock.monotonic(), False
         unchanged = None if self._marking.needs_load else client.unchanged()
         if unchanged:
-            self._status.checked()
+            self._marking.nothing_new(self._status.checked())
             return
         if unchanged is not None:  # the portal was asked: the load is another request
             self._access.limits.wait_for_load(self._waits.pause)

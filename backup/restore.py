@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from backup import FORMAT, MANIFEST, NAME, BackupError
 from classroom.database import KEY_FILE, holds_store, open_database
-from classroom.domain.sessions import Consent
+from classroom.domain.face_records import Consent
 from classroom.store.sqlite import SqliteStore
 from core.clock import SystemClock
 from core.deletions import Deletions

@@ -29,7 +29,8 @@ from benchmarks.faces import FROZEN, frozen
 from benchmarks.lms_faults import our_record
 from benchmarks.measure import Cost, machine, server, spread
 from classroom.domain.face_policy import wording
-from classroom.domain.sessions import Binding, Consent, Template
+from classroom.domain.face_records import Consent, Template
+from classroom.domain.sessions import Binding
 from classroom.faces import examining
 from classroom.faces.local import LocalEngine
 from classroom.faces.person_keys import PersonKeys
@@ -204,7 +205,7 @@ def _report(arguments: argparse.Namespace, results: list[StudentResult], recorde
         f"| longest queue | {max(sampler.queue, default=0)} |",
         f"| memory of the bot's main process, MB: least, most (growth under 300) |"
         f" {min(sampler.main) / 2**20:.0f}, {max(sampler.main) / 2**20:.0f} |",
-        f"| delay of the event loop, ms: 95 % in the worst minute, most | {lag} |",
+        f"| delay of the event loop, ms: 95 %, bound of the longest | {lag} |",
         *(
             f"| {name}: CPU-seconds, MB at most | {cost.cpu_seconds:.1f}, {max(cost.pss, default=0) / 2**20:.0f} |"
             for name, cost in sampler.costs.items()

@@ -255,7 +255,7 @@ def _report(
         f"| most messages to a student | {max((w.messages for w in done), default=0)} |",
         f"| LMS: writes, students per write | {writes}, {arguments.students / max(writes, 1):.0f} |",
         f"| LMS: all calls | {sum(calls.values())} |",
-        f"| delay of the event loop, ms: 95 % in the worst minute, most | {lag} |",
+        f"| delay of the event loop, ms: 95 %, bound of the longest | {lag} |",
         *(
             f"| {name}: CPU-seconds, MB at most | {cost.cpu_seconds:.1f}, {max(cost.pss, default=0) / 2**20:.0f} |"
             for name, cost in costs.items()

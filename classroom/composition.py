@@ -1,4 +1,4 @@
-"""Composition root of the classroom: opens the store and the LMS, builds the two bots, runs them until cancelled.
+"""Composition root of the classroom: builds the two bots with all that they need, runs them until cancelled.
 
 A token that Telegram refuses stops that bot only; the other one goes on.
 """
@@ -6,9 +6,8 @@ A token that Telegram refuses stops that bot only; the other one goes on.
 import asyncio
 import logging
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,24 +18,22 @@ from telegram.ext import BaseHandler
 from classroom.admin_notices import AdminNotices
 from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
-from classroom.database import KEY_FILE, holds_store, open_database
+from classroom.database import open_database
 from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceParts, assemble_faces, face_parts
 from classroom.faces import FaceEngine
 from classroom.faces.person_keys import PersonKeys
-from classroom.health_report import LAGS_KEPT, health_part, measure_lags
+from classroom.health_report import health_part
 from classroom.keeper import BETWEEN_LOOKS, Keeper
-from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
-from classroom.lms.rest import RestLms
 from classroom.lms.sheet_writer import USUAL_PACE, SyncPace
 from classroom.lms.sync import LmsSync
+from classroom.metrics import ClassroomMetrics
+from classroom.opening import cipher_of, lms_of, open_store
 from classroom.photos import Photos
 from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.saved_rooms import SavedRooms
 from classroom.services import Classroom
-from classroom.store import Store, StoreUnavailable
-from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
 from classroom.student.corrections import Corrections
 from classroom.student.endings import Endings
@@ -53,11 +50,10 @@ from classroom.verification.queue import Verification
 from classroom.verification.reviews import REVIEW, FaceReviews, ReviewFiles
 from core.clock import Clock
 from core.deletions import Deletions
-from core.encryption import DELETIONS, Cipher, open_cipher
-from core.health import HealthReports, PartHealth
+from core.encryption import DELETIONS
+from core.health import HealthReports
 from core.settings import Settings
-from core.sqlite import Database
-from core.tasks import is_wanted
+from core.tasks import until_first
 from telegram_app.attempts import Attempts, SignInLocks
 from telegram_app.factory import AnyApplication, run_side_by_side
 from telegram_app.files import SHIPPED, by_prefix, files_in
@@ -66,9 +62,6 @@ from telegram_app.outage import WriteOutage
 from telegram_app.outbox import BETWEEN_SENDS
 from telegram_app.side import Side
 
-log = logging.getLogger(__name__)
-
-STORE_TRIED_EVERY = 5.0  # seconds
 PICTURES = Path(__file__).resolve().parent / "pictures"  # shipped with the program
 
 
@@ -102,10 +95,11 @@ async def serve(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.data_dir.chmod(0o700)  # people copy rosters and ID photos into it with any permissions
     async with AsyncExitStack() as stack:
-        cipher = _cipher(settings, folder)
+        cipher = cipher_of(settings, folder)
         database = stack.enter_context(closing(await asyncio.to_thread(open_database, folder)))
-        store = await stack.enter_async_context(_store(settings, database, cipher, reports))
-        lms = _lms(settings, store, clock)
+        store = await stack.enter_async_context(open_store(settings, database, cipher, reports))
+        metrics = ClassroomMetrics(reports.metrics)
+        lms = lms_of(settings, store, clock, metrics)
         stack.push_async_callback(lms.close)
         files = ReportFiles(folder / "reports")
         # next to the encryption key and outside the data: a backup of the data can't decrypt templates
@@ -113,11 +107,13 @@ async def serve(
         reviewed, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder)
         pictures = by_prefix({REVIEW: reviewed.make}, plain)
         own = by_prefix({SHIPPED: files_in(PICTURES), MY_DATA: lambda person: my_data_file(classroom, person)}, plain)
-        teacher = await build_bot(database, settings, clock, "teacher", pictures, intervals.between_sends)
-        student = await build_bot(database, settings, clock, "student", own, intervals.between_sends)
+        pace = intervals.between_sends
+        teacher = await build_bot(database, settings, clock, "teacher", pictures, pace, reports.metrics)
+        student = await build_bot(database, settings, clock, "student", own, pace, reports.metrics)
         rooms = SavedRooms(database)
         deletions = Deletions(settings.encryption_key_file.with_name(DELETIONS), cipher.digest, clock.now)
-        classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
+        sides = teacher.side, student.side
+        classroom = Classroom(settings, clock, store, lms, *sides, rooms, secrets.randbelow, metrics)
         classroom.record_deletion = deletions.add
         classroom.sign_in_locks = SignInLocks(Attempts(database, cipher.digest, "refusals"), clock)
         parts = None
@@ -137,19 +133,18 @@ async def serve(
         outage = teacher.side.outage = student.side.outage = WriteOutage(
             *who, [database.probe], lambda _: _("Until then the teacher keeps the attendance on paper.")
         )
-        lags: deque[int] = deque(maxlen=LAGS_KEPT)
-        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
+        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, metrics)))
         if classroom.sync is not None:
             classroom.sync.start()
             stack.push_async_callback(classroom.sync.close)
         bots = run_side_by_side([run_bot(teacher), run_bot(student)], reports)
-        work: list[Coroutine[Any, Any, None]] = [keeper.run(), bots, measure_lags(lags), outage.watch()]
+        work: list[Coroutine[Any, Any, None]] = [keeper.run(), bots, outage.watch()]
         if isinstance(lms, CsvLms):
             work.append(lms.folder.watch())
         if verification is not None:
             stack.enter_context(reports.part(verification.report))
             work.append(_verify(verification, student))
-        await _until_first(work)
+        await until_first(work)
 
 
 def assemble(
@@ -205,6 +200,7 @@ def assemble(
         on_refused=lms_notices.on_refused,
         on_sign_in_needed=lms_notices.on_sign_in_needed,
         pace=intervals.pace,
+        metrics=classroom.metrics,
     )
     moves = AccountMoves(classroom, move_codes, boards)
     teachers = TeacherBot(classroom, boards, manual, buttons, moves, reports)
@@ -223,6 +219,7 @@ def assemble(
         tidy=tidy,
         finish_begun=finish_what_was_begun,
         show_menu=teachers.show_menu_after,
+        settle=buttons.whole_class.settle,
         between_looks=intervals.between_looks,
     )
     return keeper, verification
@@ -242,63 +239,3 @@ async def _verify(verification: Verification, student: BotParts) -> None:
         await asyncio.Event().wait()
     finally:
         await verification.close()
-
-
-async def _until_first(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all of ``work`` until the first of it ends; then cancel the rest, and raise the first one's error."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        done, _running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for each in done:
-            each.result()
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.wait(tasks)
-
-
-@asynccontextmanager
-async def _store(
-    settings: Settings, database: Database, cipher: Cipher, reports: HealthReports
-) -> AsyncIterator[Store]:
-    store: Store
-    if settings.mongodb_uri is not None:
-        from classroom.store.mongo import MongoStore  # here: its driver takes 13 MB
-
-        store = MongoStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, cipher)
-    else:
-        store = SqliteStore(database, cipher)
-    try:
-        await open_when_available(store, reports)
-        yield store
-    finally:
-        await store.close()
-
-
-async def open_when_available(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
-    """Open a store; retry while it can't be reached. Raises StoreDamaged, StoreRefused, EncryptionKeyError."""
-    with reports.part(_waiting_for_store):
-        while is_wanted():
-            try:
-                return await store.open()
-            except StoreUnavailable as error:
-                log.warning("the classroom waits for its store: %s", error)
-            await asyncio.sleep(every)
-        raise asyncio.CancelledError
-
-
-async def _waiting_for_store() -> PartHealth:
-    return PartHealth([], ["the classroom waits for its store: see the log"], {})
-
-
-def _cipher(settings: Settings, folder: Path) -> Cipher:
-    keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
-    file = settings.encryption_key_file.with_name(KEY_FILE)
-    has_secrets = settings.mongodb_uri is None and holds_store(folder)
-    return open_cipher(keys, file, may_create=not has_secrets, hashes=True)
-
-
-def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:
-    if settings.base_url is None or settings.jwt_login_endpoint is None:
-        return CsvLms(settings.data_dir / "rosters")
-    return RestLms(settings.base_url, settings.jwt_login_endpoint, store, clock)

@@ -1,29 +1,19 @@
 """The classroom's part of /healthz."""
 
 import asyncio
-from collections import deque
 
 from classroom.bot_parts import BotParts
-from classroom.lms.sync import LmsSync
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store, StoreError, StoreUnavailable
-from core.health import PartHealth, polling_state, spread
+from core.health import PartHealth, polling_state
+from core.metrics import spread
 from core.sqlite import DatabaseError, advice
 
 STORE_ANSWERS_WITHIN = 2.0  # seconds; the client of /healthz waits for 4
-LAG_MEASURED_EVERY, LAGS_KEPT = 0.1, 600  # seconds between measurements, and how many are kept: a minute's
 
 
-async def measure_lags(lags: deque[int]) -> None:
-    """Append the lag of the event loop in milliseconds, ten times a second."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LAG_MEASURED_EVERY
-        await asyncio.sleep(LAG_MEASURED_EVERY)
-        lags.append(round(1000 * (loop.time() - due)))
-
-
-async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync: LmsSync | None = None) -> PartHealth:
-    """Return the state and the figures; ``lags`` are the event loop's of the last minute."""
+async def health_part(bots: list[BotParts], store: Store, metrics: ClassroomMetrics) -> PartHealth:
+    """Return the state and the figures, and set the gauges."""
     failing, degraded = [], []
     for bot in bots:
         if bot is bots[0] and bot.side.outage is not None and bot.side.outage.trouble:
@@ -45,11 +35,12 @@ async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync
         return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
         return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
+    metrics.sessions.set(unfinished)
+    metrics.unsent.set(unsent)
     counts = {
         "sessions": unfinished,
         "sheets_not_in_lms": unsent,
-        "loop_lag_ms": {**spread(lags), "max": max(lags, default=0)},
-        "lms_seconds": spread(sync.seconds) if sync is not None else {},
-        "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
+        "lms_seconds": spread(metrics.lms_write_seconds),
+        "reply_seconds": {bot.setting: spread(bot.side.outbox.metrics.answers) for bot in bots},
     }
     return PartHealth(failing, degraded, counts)

@@ -43,7 +43,8 @@ class Keeper:
     ``catch_up`` sends notices that a crash or a failing database left unsent; it runs in the first round of a session
     and before each report. ``tidy`` sends what corrections owe and deletes face data from earlier terms.
     ``finish_begun`` finishes teachers' moves to another Telegram account that the previous process began.
-    ``show_menu`` shows a session's teacher the menu, once.
+    ``show_menu`` shows a session's teacher the menu, once. ``settle`` tells students of marks by hand that nobody
+    changes any more, and returns the sessions in which somebody does: their final reports wait.
     """
 
     _classroom: Classroom
@@ -57,8 +58,10 @@ class Keeper:
     tidy: Callable[[datetime], Awaitable[None]]
     finish_begun: Callable[[], Awaitable[None]] | None  # until they are finished
     show_menu: Callable[[Session], Awaitable[None]]
+    settle: Callable[[], Awaitable[set[str]]]
     between_looks: float = BETWEEN_LOOKS
     _caught_up: set[str] = field(default_factory=set, init=False)  # sessions
+    _settling: set[str] = field(default_factory=set, init=False)  # sessions
     # by session: when its newest code was made, and when it was looked at
     _rotated: dict[str, datetime] = field(default_factory=dict, init=False)
     _looked: dict[str, datetime] = field(default_factory=dict, init=False)
@@ -86,12 +89,16 @@ class Keeper:
     async def look(self) -> None:
         """Run one round. A session that fails is retried in the next round and delays no other."""
         now = self._classroom.clock.now()
-        await each(lambda step: step(now), (self._look_at_moves, self._look_at_sessions, self._look_at_rest))
+        steps = self._look_at_moves, self._look_at_marks, self._look_at_sessions, self._look_at_rest
+        await each(lambda step: step(now), steps)
 
     async def _look_at_moves(self, _now: datetime) -> None:
         if self.finish_begun is not None:
             await self.finish_begun()
             self.finish_begun = None
+
+    async def _look_at_marks(self, _now: datetime) -> None:
+        self._settling = await self.settle()
 
     async def _look_at_sessions(self, now: datetime) -> None:
         for session in await self._classroom.store.unfinished():
@@ -120,14 +127,17 @@ class Keeper:
             self._caught_up.add(session.id)
         await self._rotate(session, now)
         if session.ended_at is None and now > session.closes_at:
-            ended = await self._classroom.store.end_session(session.id, session.closes_at)
+            sheets = await self._classroom.store.sheets(session.id) if session.without_phones else []
+            is_empty = session.without_phones and not any(sheet.marks for sheet in sheets)  # nobody was ever marked
+            ended = await self._classroom.store.end_session(session.id, session.closes_at, cancelled=is_empty)
             if ended is not None:
                 log.info("session %s: ended", session.id)
                 self._classroom.wake_sync(session.id, at_once=True)
                 await self._boards.show(ended)
             return
         if session.ended_at is None:
-            await self._boards.refresh(session)
+            if not session.without_phones:  # else nothing happens but by the teacher's taps
+                await self._boards.refresh(session)
             return
         looked = self._looked.get(session.id, session.reported_at)
         if session.reported_at is not None and looked is not None and now - looked < BETWEEN_LATE_LOOKS:
@@ -144,8 +154,9 @@ class Keeper:
             overview = await read_overview(self._classroom, session)
         elif is_undecided and now - end_of(session) > REMIND_AFTER:
             await self.remind(session, end_of(session) + FINAL_ANYWAY)
-        final = waited > LAST_WRITES or (not self._is_open(overview, now) and self._is_recorded(overview))
-        if now >= report_due(session):
+        is_settled = session.id not in self._settling and not self._is_open(overview, now)
+        final = waited > LAST_WRITES or (is_settled and self._is_recorded(overview))
+        if now >= report_due(session) or (final and session.without_phones):  # where nobody is still coming
             await self._report(overview, now, final=final)
 
     async def _rotate(self, session: Session, now: datetime) -> None:

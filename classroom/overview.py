@@ -5,15 +5,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
+from html import escape
 
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
+from classroom.domain.sessions import (
+    UNDECIDED,
+    CheckIn,
+    CheckInStep,
+    Enrolled,
+    LmsRecord,
+    Mark,
+    Session,
+    Sheet,
+    Status,
+    folded,
+)
 from classroom.domain.sorting import name_key
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
-from telegram_app.lines import bold, short
+from telegram_app.lines import bold, short, shortened
 
 AWAITED = "waiting for the teacher"  # instead of a status, in files
 LONGEST_NAME, LONGEST_ID = 120, 64  # characters
@@ -111,8 +123,9 @@ class SessionOverview:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the LMS, or a file, has the newest version of every sheet."""
-        return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
+        """Whether the LMS, or a file, has the newest version of every sheet that is sent."""
+        sent = [sheet for sheet in self.sheets if sheet.lms_record is not LmsRecord.NONE]
+        return all(sheet.acked_version >= sheet.version for sheet in sent)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
         """Return the check-ins at one of these steps whose students have no mark; with rivals they are in review."""
@@ -163,8 +176,24 @@ class SessionOverview:
         return Counter(folded(each[:SHORTEST_NAME]) for each in self._names.values())
 
 
+def lesson_name(session: Session, longest: int = 300) -> str:
+    """Return a lesson's subject, shortened, and its own name where its day has several: not escaped."""
+    subject = shortened(session.subject, longest)
+    return f"{subject} ({session.lesson})" if session.lesson else subject
+
+
+def subject_of(session: Session, longest: int = 300) -> str:
+    """Return ``lesson_name``, escaped."""
+    return escape(lesson_name(session, longest))
+
+
 def title(session: Session, longest: int = 600) -> str:
-    return f"{bold(short(session.subject, min(longest, 200)))}: {short(', '.join(session.batches), longest)}"
+    return f"{bold(subject_of(session, min(longest, 200)))}: {short(', '.join(session.batches), longest)}"
+
+
+def session_label(session: Session, when: str) -> str:
+    """Return a button's label for a session: its time or day, lesson and batches."""
+    return f"{when} {lesson_name(session, 20)}: {', '.join(session.batches)}"[:60]
 
 
 def day_of(session: Session) -> str:

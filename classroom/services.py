@@ -10,10 +10,12 @@ from telegram import Update
 
 from classroom.admin_notices import AdminNotices
 from classroom.domain.face_policy import wording
-from classroom.domain.sessions import CheckIn, CheckInStep
+from classroom.domain.sessions import CheckIn, CheckInStep, Sheet
+from classroom.domain.shared_records import is_sent
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
+from classroom.metrics import ClassroomMetrics
 from classroom.saved_rooms import SavedRooms
 from classroom.store import Store
 from core.clock import Clock
@@ -56,6 +58,7 @@ class Classroom:
     student: Side
     rooms: SavedRooms
     below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
+    metrics: ClassroomMetrics = field(default_factory=ClassroomMetrics)
     sign_in_locks: SignInLocks = field(init=False)  # set at the start
     sync: LmsSync | None = None  # set once everything is assembled
     troubles: AdminNotices | None = None  # likewise
@@ -74,6 +77,11 @@ class Classroom:
     def consent_wording(self) -> int:
         """The version of the consent text that is shown now."""
         return wording(self.settings.face_engine, compares_class=self.settings.face_compare_class)
+
+    async def shares_record(self, sheet: Sheet) -> bool:
+        """Whether the LMS's record of a sheet has another lesson's marks, too."""
+        others = await self.store.other_lessons(sheet) if self.lms.one_record_a_day else []
+        return any(is_sent(each) and not each[1].cancelled for each in others)
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
         if self.sync is not None:

@@ -1,5 +1,6 @@
-"""/healthz: the health report of the process, for a container's health check and for operators."""
+"""/healthz: the health report of the process, for a container's health check and for operators; and /metrics."""
 
+import asyncio
 import errno
 import logging
 import os
@@ -7,22 +8,23 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from aiohttp import web
+from prometheus_client import GCCollector, Histogram, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from core.metrics import SHORT, Metrics, spread
 from core.settings import HealthAddress, SettingsError
 
 log = logging.getLogger(__name__)
 
 # Telegram holds a poll without updates for 25 s: two polls, and time for a slow network.
 SILENCE = 75.0  # seconds
-
-Report = Callable[[], Awaitable[dict[str, Any]]]
+LATENESS_MEASURED_EVERY = 0.1  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,20 @@ class PartHealth:
 
 @dataclass(eq=False)
 class HealthReports:
-    """Combines the health of all parts of the process into one report."""
+    """Combines the health of all parts of the process into one report, and sets their gauges among its metrics."""
 
+    metrics: Metrics = field(default_factory=Metrics)
     _parts: list[Callable[[], Awaitable[PartHealth]]] = field(default_factory=list)
     _permanent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.metrics.registry)
+        self._ready = self.metrics.gauge("ready", "1 where /healthz answers 200, else 0.")
+        problems, kinds = "Problems that /healthz lists.", ("failing", "degraded")
+        self._problems = self.metrics.gauge("problems", problems, severity=kinds)
+        lateness = "By how much the event loop was late, ten times a second."
+        self.lateness = self.metrics.histogram("event_loop_lateness_seconds", lateness, SHORT)
 
     @contextmanager
     def part(self, check: Callable[[], Awaitable[PartHealth]]) -> Iterator[None]:
@@ -63,6 +75,11 @@ class HealthReports:
         failing = [problem for part in parts for problem in part.failing] or ([] if parts else ["starting"])
         degraded = [*self._permanent, *(problem for part in parts for problem in part.degraded)]
         counts = {name: count for part in parts for name, count in part.counts.items()}
+        if late := spread(self.lateness):
+            counts["loop_lag_ms"] = {name: round(1000 * seconds) for name, seconds in late.items()}
+        self._ready.set(not failing)
+        self._problems.labels("failing").set(len(failing))
+        self._problems.labels("degraded").set(len(degraded))
         return {
             "status": failing[0] if failing else "degraded" if degraded else "ok",
             "healthy": not failing,
@@ -79,19 +96,33 @@ def polling_state(answered_at: float | None, now: float | None = None) -> str:
     return "ok" if silent < SILENCE else f"no updates were fetched and handled for {silent:.0f} s"
 
 
+async def _measure(lateness: Histogram) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LATENESS_MEASURED_EVERY
+        await asyncio.sleep(LATENESS_MEASURED_EVERY)
+        lateness.observe(max(0.0, loop.time() - due))
+
+
 @asynccontextmanager
-async def serving(at: HealthAddress | None, report: Report) -> AsyncIterator[None]:
-    """Serve /healthz (None: off) with status 200 if the report is healthy, else 503. It contains no personal data."""
+async def serving(at: HealthAddress | None, reports: HealthReports) -> AsyncIterator[None]:
+    """Serve /healthz (None: off), with status 200 if healthy, else 503, and /metrics. Neither has personal data."""
     if at is None:
         yield
         return
 
     async def healthz(_request: web.Request) -> web.Response:
-        answer = await report()
+        answer = await reports.report()
         return web.json_response(answer, status=200 if answer["healthy"] else 503)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        await reports.report()  # which sets the gauges
+        body = await asyncio.to_thread(generate_latest, reports.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     application = web.Application()
     application.router.add_get("/healthz", healthz)
+    application.router.add_get("/metrics", metrics)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
@@ -102,7 +133,11 @@ async def serving(at: HealthAddress | None, report: Report) -> AsyncIterator[Non
             reason = advice if error.errno == errno.EADDRINUSE else error.strerror
             raise SettingsError(f"HEALTH_PORT: got '{at.port}' on {at.host}, wants a free port ({reason})") from error
         log.info("health: on port %d of %s", at.port, at.host)
-        yield
+        measuring = asyncio.create_task(_measure(reports.lateness))
+        try:
+            yield
+        finally:
+            measuring.cancel()
     finally:
         await runner.cleanup()
 
@@ -124,12 +159,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-
-def spread(kept: Iterable[float]) -> dict[str, float]:
-    """Return median and 95th percentile of durations in seconds; empty without measurements."""
-    ordered = sorted(kept)
-    if not ordered:
-        return {}
-    at_95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-    return {"median": round(median(ordered), 3), "p95": round(at_95, 3)}

@@ -121,12 +121,20 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 def delete_older(folder: Path, before: datetime) -> int:
-    """Delete a folder's files that were written before a moment; return how many. Raises OSError."""
+    """Delete the files in a folder, and in folders in it, that were written before a moment; return how many.
+
+    Folders that are old and empty go, too. Raises OSError.
+    """
     count = 0
-    for file in folder.iterdir() if folder.is_dir() else []:
+    for each in folder.iterdir() if folder.is_dir() else []:
         with suppress(FileNotFoundError):  # deleted meanwhile
-            if file.stat().st_mtime < before.timestamp():
-                file.unlink()
+            is_old = each.stat().st_mtime < before.timestamp()
+            if each.is_dir():
+                count += delete_older(each, before)
+                if is_old and not any(each.iterdir()):
+                    each.rmdir()
+            elif is_old:
+                each.unlink()
                 count += 1
     return count
 

@@ -76,6 +76,14 @@ def _check_address(value: str | None, info: ValidationInfo) -> str | None:
     return value.rstrip("/")
 
 
+def _check_open_address(value: str | None, info: ValidationInfo) -> str | None:
+    """As ``_check_address``, for an address that is shown in logs and so may not contain a password."""
+    checked = _check_address(value, info)
+    if checked is not None and "@" in urlsplit(checked).netloc:
+        raise ValueError("a name or a password in the address")
+    return checked
+
+
 def _check_secret_address(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
     """As ``_check_address``, for an address that may contain a password."""
     checked = _check_address(value.get_secret_value() if value is not None else None, info)
@@ -100,8 +108,8 @@ def _check_rotation(value: int) -> int:
 _HOST = r"(\[[\da-fA-F:.]+\]|[^/?#@:\[\]]+)"
 # A token from @BotFather: the bot's number, a colon, 35 characters.
 _Token = Annotated[SecretStr | None, _matching(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")]
-_Address = Annotated[str, AfterValidator(_check_address)]
-_OptionalAddress = Annotated[str | None, AfterValidator(_check_address)]
+_Address = Annotated[str, AfterValidator(_check_open_address)]
+_OptionalAddress = Annotated[str | None, AfterValidator(_check_open_address)]
 _Ids = tuple[Annotated[int, Field(gt=0)], ...]
 _Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _day = _readable(lambda day: date.fromisoformat(f"2001-{day}"))  # a day of every year, so not 29 February
@@ -327,4 +335,7 @@ def _invalid(name: str, values: dict[str, str]) -> str:
     field = Settings.model_fields[name]
     value = " ".join((values.get(name.upper()) or "").split())
     got = "a value that is not shown here" if _is_secret(field) else f"'{value}'"
-    return f"{name.upper()}: got {got}, wants {field.description}"
+    wants = field.description
+    if "@" in value and "://" in value and not _is_secret(field):
+        got, wants = "an address with a name or a password, not shown here", f"{wants}, without both"
+    return f"{name.upper()}: got {got}, wants {wants}"

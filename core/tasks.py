@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.backoff import Backoff
 from core.logs import brief
@@ -67,3 +67,16 @@ class Duty:
         else:
             self._backoff.reset()
             self.due = now + self.every
+
+
+async def until_first(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all of ``work`` until the first of it ends; then cancel the rest, and raise the first one's error."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.wait(tasks)

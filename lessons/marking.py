@@ -18,6 +18,7 @@ from core.sqlite import DatabaseUnavailable
 from lessons.clicks import Clicks
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow, Lessons
+from lessons.metrics import LessonMetrics
 from lessons.rounds import CARRIED_OVER, ShownLesson, lessons_shown
 from portal.errors import NotPressed, PageChanged, PortalError
 from portal.lessons import Lesson
@@ -28,16 +29,17 @@ from storage import Mode, account_key
 log = logging.getLogger(__name__)
 
 QUICK_LOADS = 3  # of a page that seems to have changed what it shows of a lesson
-ELSEWHERE = "elsewhere"  # in the journal: a round that ended with a mark that is not ours
+ELSEWHERE = "elsewhere"  # in the journal and the metrics: a round that ended with a mark that is not ours
 
 
 @dataclass(frozen=True)
 class LessonRecords:
-    """Where a student's lessons are recorded: the journal, the Telegram ID, and the zone of a lesson's date."""
+    """Where a student's lessons are recorded: the journal, the Telegram ID, the zone of a lesson's date, metrics."""
 
     journal: Lessons
     student: int = 0
     zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009  # immutable
+    metrics: LessonMetrics = field(default_factory=LessonMetrics)
 
 
 @dataclass
@@ -45,6 +47,7 @@ class OpenLesson:
     """A lesson that this process saw open, and that no load has shown otherwise."""
 
     lesson: Lesson
+    since: datetime
     offered: bool = False  # reported as found
     tried: bool = False  # to press its button
     still_open: bool | None = None  # after the last click that reached the button; None: none did, unknown counts as no
@@ -69,9 +72,11 @@ class Marking:
     needs_load: bool = False  # only a load can tell what became of a lesson: the open page contradicts the last one
     _quick_loads: int = 0  # since the last regular one
     _loaded: bool = False  # the first load is processed, and with it what an earlier process left
+    _read_at: datetime | None = None  # when the page was last read, and showed no lesson that is not in ``_open``
 
     def __post_init__(self) -> None:
         self._clicks = Clicks(self._records.student, self._clock, self._report)
+        self.metrics = self._records.metrics
 
     def request(self, key: str | None) -> None:
         """Mark the open lesson with this key, or every open one, at the next reading."""
@@ -85,7 +90,7 @@ class Marking:
     def forget_open(self) -> None:
         """Forget the open lessons, so that nothing is reported of them while the monitor rests."""
         self._quiet |= set(self._open)
-        self._loaded = True
+        self._loaded, self._read_at = True, None
         self._open.clear()
         self._requested.clear()
         self._clicks.tries.clear()
@@ -93,6 +98,10 @@ class Marking:
     def has_open(self) -> bool:
         """Say whether a lesson is open that the student may want to mark."""
         return bool(self._open)
+
+    def nothing_new(self, now: datetime) -> None:
+        """Note that the page would show now what it showed at the last reading."""
+        self._read_at = now
 
     def clicks_again_at(self) -> float | None:
         """Return when an unconfirmed click is repeated (monotonic); None if there is none."""
@@ -129,6 +138,7 @@ class Marking:
                         self._handle_disabled(each, loaded, now)
             except PageChanged as changed:  # concerns this card only: go on with the others
                 moved = changed
+        self._read_at = now
         if moved is not None:
             raise moved
 
@@ -159,7 +169,9 @@ class Marking:
             return
         if lesson.key not in self._open:
             log.info("monitor %s: lesson %s, open", self._records.student, lesson.key)
-        seen = self._open.setdefault(lesson.key, OpenLesson(lesson))
+            if self._read_at is not None:
+                self.metrics.detection.observe(max(0.0, (now - self._read_at).total_seconds()))
+        seen = self._open.setdefault(lesson.key, OpenLesson(lesson, now))
         self._quiet.discard(lesson.key)
         day = now.date().isoformat()
         row = journal.seen(lesson.key, self._records.student, day, *lesson.label, now, shown.round)
@@ -193,15 +205,17 @@ class Marking:
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
-        self._open.pop(lesson.key, None)
+        seen, now = self._open.pop(lesson.key, None), self._clock.now()
         self._requested.discard(lesson.key)
         self._clicks.tries.pop(lesson.key, None)
-        if self._records.journal.confirm(lesson.key, self._clock.now()):
+        if self._records.journal.confirm(lesson.key, now):
+            self.metrics.marked(self.mode, now - seen.since if seen is not None else None)
             log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
             return
         row = self._records.journal.get(lesson.key)
         if row is not None and row.marked_at is None and row.over_at is None:  # seen open, maybe by an earlier process
+            self.metrics.ended(ELSEWHERE)
             self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
     def _end_rounds(self, rows: list[LessonRow], shown: set[str], now: datetime) -> None:
@@ -220,6 +234,7 @@ class Marking:
             if unsettled and why is not None and fresh:
                 lesson = seen.lesson if seen else Lesson(row.subject, row.teacher, row.time, key=key)
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, why)
+                self.metrics.ended(why)
                 event = Event.LESSON_MARKED_ELSEWHERE if why == ELSEWHERE else Event.LESSON_CLOSED
                 words = self._clicks.tries[key].words if key in self._clicks.tries else ""
                 self._report(StatusEvent(event, why, lesson, words=words))

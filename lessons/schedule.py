@@ -139,6 +139,7 @@ class Recovery:
         self._sign_ins, self._next_sign_in = 0.0, 0.0  # in a row; monotonic
 
     def checked(self) -> None:
+        self._marking.metrics.checked()
         self._troubles.reset()
 
     def stayed_usable(self) -> None:
@@ -171,6 +172,7 @@ class Recovery:
         Where it does not, the waits grow, and it is reported as trouble.
         """
         wait = self._reloads.next()
+        self._marking.metrics.checked(passing)
         if self._marking.has_open():
             wait = self._shortened(wait, self._reloads.failures)
         log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
@@ -185,6 +187,7 @@ class Recovery:
     def wait_out(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None = None) -> None:
         """Report trouble that may pass and pause; of a page that needs a person a copy is reported too."""
         self._marking.note_trouble()
+        self._marking.metrics.checked(trouble)
         if isinstance(trouble, GridFailed):
             wait = GRID_PAUSE * self._schedule.jitter(0.7, 1.0)
         else:

@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.sqlite import Database
 from lessons.journal import Lessons
 from lessons.marking import LessonRecords
+from lessons.metrics import LessonMetrics
 from lessons.schedule import Schedule
 from marker import health_report
 from marker.application import Marker
@@ -27,6 +28,7 @@ from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
+from marker.profile import MARKER
 from marker.questions import STEPS
 from marker.services import Services
 from marker.single_user import take_over_settings
@@ -36,6 +38,7 @@ from monitor import AttendanceMonitor, profile_name
 from portal.browser import configured
 from portal.errors import BrowserFailed
 from portal.limits import PortalLimits
+from portal.metrics import PortalMetrics
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.attempts import Attempts
@@ -43,10 +46,11 @@ from telegram_app.claims import Claims
 from telegram_app.factory import StoredSteps, TokenRefused, build_application, running
 from telegram_app.files import files_in
 from telegram_app.intake import polling
+from telegram_app.metrics import BotMetrics
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.side import publish_commands
+from telegram_app.profile import publishing
 from telegram_app.wire import PollingRequest
 
 log = logging.getLogger(__name__)
@@ -78,16 +82,19 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             stack.push_async_callback(asyncio.to_thread, chromes.sweep)
 
             proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
-            poll = PollingRequest(proxy)
+            metrics = BotMetrics(reports.metrics, "marker")
+            poll = PollingRequest(proxy, metrics)
             application = build_application(
                 token.get_secret_value(), settings.telegram_api_url, proxy, poll, StoredSteps(people, STEPS)
             )
             bridge = Bridge(asyncio.get_running_loop())
             limits = PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
-            portal = chrome_access(chromes, settings.portal_url, clock=clock, cipher=cipher, limits=limits)
+            more: dict[str, Any] = {"limits": limits, "metrics": PortalMetrics(reports.metrics)}
+            portal = chrome_access(chromes, settings.portal_url, clock=clock, cipher=cipher, **more)
+            lesson_metrics = LessonMetrics(reports.metrics)
 
             def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
-                records = LessonRecords(lessons, student.telegram_id, settings.zone)
+                records = LessonRecords(lessons, student.telegram_id, settings.zone, lesson_metrics)
                 schedule = Schedule(
                     settings.refresh_interval,
                     rests_until=partial(state.rests_until, student.telegram_id),
@@ -121,7 +128,8 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             async def lost(person: int) -> None:
                 await marker.presence.lost(person)
 
-            outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files_in(settings.data_dir))
+            files = files_in(settings.data_dir)
+            outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files, metrics=metrics)
             services = Services(
                 settings=settings,
                 clock=clock,
@@ -144,7 +152,8 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             marker = Marker(services, people.unreachable())
             marker.add_to(application)
 
-            report = partial(health_report.report, services, marker, poll, chromes.programs, room, limits)
+            gauges = health_report.MarkerGauges(reports.metrics)
+            report = partial(health_report.report, services, marker, poll, chromes.programs, room, limits, gauges)
             stack.enter_context(reports.part(report))
             await stack.enter_async_context(running(application))
             poll.answered()
@@ -161,7 +170,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             await fetching.enter_async_context(polling(application, poll, services))
             name = application.bot.username
             log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
-            await publish_commands(application.bot, lambda _: {})
+            await stack.enter_async_context(publishing(application.bot, MARKER))
             await marker.run(poll.refused, lambda: poll.conflict)
     raise TokenRefused("TELEGRAM_BOT_TOKEN")
 

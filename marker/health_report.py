@@ -2,13 +2,17 @@
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 
 from core.health import PartHealth, polling_state
 from core.machine import Room
+from core.metrics import Metrics
 from core.sqlite import DatabaseError, advice
+from lessons.events import MonitorState
 from marker.application import Marker
+from marker.monitors.registry import MonitorRegistry
 from marker.services import Services
 from portal.limits import PortalLimits
 from telegram_app.wire import PollingRequest
@@ -18,6 +22,27 @@ STUCK_AFTER = timedelta(minutes=10)  # for a message that waits to be sent
 LAGGING = 1.0  # seconds by which the event loop is late
 
 
+class MarkerGauges:
+    """The state of the monitors, as of the last report."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        states = {"state": [state.value for state in MonitorState]}
+        self._monitors = metrics.gauge("monitors", "Running monitors of students by state.", **states)
+        self._waiting = metrics.gauge("monitors_without_place", "Monitors that wait for a place.")
+        self._capacity = metrics.gauge("monitor_places", "How many monitors can run at a time.")
+        between = "Time between two checks of one student: REFRESH_INTERVAL, or more where PORTAL_MAX_LOADS_PER_SECOND"
+        self._interval = metrics.gauge("check_interval_seconds", f"{between} limits it.")
+
+    def show(self, registry: MonitorRegistry, interval: float) -> None:
+        found = (registry.status(student) for student in registry.active())
+        counts = Counter(status.state for status in found if status is not None)
+        for state in MonitorState:
+            self._monitors.labels(state.value).set(counts[state])
+        self._waiting.set(registry.waiting())
+        self._capacity.set(registry.capacity)
+        self._interval.set(interval)
+
+
 async def report(
     services: Services,
     marker: Marker,
@@ -25,6 +50,7 @@ async def report(
     programs: Mapping[str, str],
     room: Room,
     limits: PortalLimits,
+    gauges: MarkerGauges,
 ) -> PartHealth:
     """Return the marker's part of the report; ``programs`` are the paths of the programs that it needs, by name.
 
@@ -59,6 +85,7 @@ async def report(
         degraded.append(f"{waiting} monitors wait for a place: {lacks}")
     counts = {"monitors": len(registry.active()), "capacity": registry.capacity}
     seconds = limits.interval(services.settings.refresh_interval, len(registry.active()))
+    gauges.show(registry, seconds)
     if seconds > services.settings.refresh_interval:
         degraded.append(f"each student is checked every {seconds:.0f} s only: raise PORTAL_MAX_LOADS_PER_SECOND")
     return PartHealth(

@@ -27,6 +27,7 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
             "This bot marks your attendance on the university's portal. "
             "To begin you need an invitation code from the administrator."
         )
+        text += f"\n{rules_line(_)}"
         keyboard.append([Button(_("Enter Invitation Code"), "reg:enter")])
     else:
         text = await _status(services, student, _)
@@ -46,6 +47,10 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
         keyboard.append([Button(_("Admin Panel"), "adm:panel")])
     outage = services.outage.line(_) if services.outage is not None else ""
     return "\n\n".join(part for part in (outage, headline, text) if part), keyboard
+
+
+def rules_line(_: Texts) -> str:
+    return _("Use it only for lessons that you attend. Your university's rules are yours to check.")
 
 
 async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:

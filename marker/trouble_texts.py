@@ -57,6 +57,6 @@ def remedy(_: Texts, cause: str, detail: str) -> str:
         return ""
     missing = _(
         "The portal does not send this issuer's certificate, and the bot's machine does not have it. Add it to "
-        "Chrome's store, as the README says under Security: {command}"
+        "Chrome's store, as docs/network.md says: {command}"
     ).format(command=f"<code>{escape(ADD_COMMAND)}</code>")
     return _("Check the clock and the network of the bot's machine.") if _NEUTRAL.fullmatch(detail) else missing

@@ -37,4 +37,4 @@ def refused(address: str, code: str) -> CertificateRefused:
         )
         return CertificateRefused(text, words=code)
     text = f"the certificate of '{issuer}' is missing ({code}): it issued the portal's, which comes without it"
-    return CertificateRefused(f"{text}. Add it to Chrome's store: {ADD_COMMAND} (README, Security)", words=issuer)
+    return CertificateRefused(f"{text}. Add it to Chrome's store: {ADD_COMMAND} (docs/network.md)", words=issuer)

@@ -14,6 +14,7 @@ from portal.initial_state import InitialState, Trust
 from portal.kept_session import KeptSession
 from portal.lessons import Click, Lesson
 from portal.limits import READY_WITHIN, Patience, Pause, PortalLimits
+from portal.metrics import PortalMetrics
 from portal.pages import AttendancePage, LoginPage
 from portal.views import Reading, View
 
@@ -65,8 +66,10 @@ class ChromePortal:
         kept: KeptSession | None = None,
         trust: Trust | None = None,
         patience: Patience | None = None,
+        metrics: PortalMetrics | None = None,
     ) -> None:
         self._browser = browser
+        self._clock, self._metrics = clock, metrics or PortalMetrics()
         patience = patience or Patience()
         self._kept = kept
         self._attendance = AttendancePage(browser.driver, pause, clock, patience)
@@ -75,6 +78,7 @@ class ChromePortal:
         self._loads = 0
         self.collect_every = COLLECT_EVERY  # benchmarks measure its effect
         self._fresh = False  # loaded, and nothing done on the page since
+        self._loaded_at = 0.0  # monotonic
         self.unchanged = self._initial.same
         self.changed = self._attendance.changed
         self.evidence = self._attendance.evidence
@@ -88,6 +92,8 @@ class ChromePortal:
     def load(self, address: str) -> None:
         """Load the address; every few loads collect the earlier pages first, which Chrome would keep in memory."""
         self._loads += 1
+        self._metrics.loads.inc()
+        self._loaded_at = self._clock.monotonic()
         if self._loads % self.collect_every == 0:
             self._browser.devtools("HeapProfiler.collectGarbage")
         self._initial.forget()
@@ -100,6 +106,7 @@ class ChromePortal:
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
             self._initial.session_lost()
         if self._fresh:
+            self._metrics.load_seconds.observe(self._clock.monotonic() - self._loaded_at)
             self._initial.loaded(reading)
             self._fresh = False
         elif reading.view is View.OPEN:  # the lesson appeared without a load
@@ -114,7 +121,12 @@ class ChromePortal:
     def sign_in(self, username: str, password: str) -> Reading:
         """Sign in, and save the session at once: a crash must not cost another sign-in."""
         self._fresh = False
-        reading = self._login.sign_in(username, password)
+        try:
+            reading = self._login.sign_in(username, password)
+        except PortalError as error:
+            self._metrics.signed_in(error)
+            raise
+        self._metrics.signed_in(reading)
         if self._kept is not None:
             self._kept.save(self._browser)
         return reading
@@ -138,8 +150,8 @@ class PortalAccess:
     """How a monitor reaches the portal.
 
     ``open`` opens the portal with a profile; ``kill_browser`` kills, from another thread, the browser that uses a
-    profile; ``forget_session`` deletes the portal's session of a profile while no browser uses it. ``limits`` are
-    shared by all monitors.
+    profile; ``forget_session`` deletes the portal's session of a profile while no browser uses it. ``limits``
+    and ``metrics`` are shared by all monitors.
     """
 
     open: OpenPortal
@@ -147,6 +159,7 @@ class PortalAccess:
     kill_browser: Callable[[str], None] = lambda _profile: None
     forget_session: Callable[[str], None] = lambda _profile: None
     limits: PortalLimits = field(default_factory=PortalLimits)
+    metrics: PortalMetrics = field(default_factory=PortalMetrics)
 
 
 def chrome_access(
@@ -157,15 +170,21 @@ def chrome_access(
     cipher: Cipher | None = None,
     limits: PortalLimits | None = None,
     ready_within: float = READY_WITHIN,
+    metrics: PortalMetrics | None = None,
 ) -> PortalAccess:
     """Return the access to the portal through Chromes; with ``cipher`` the portal's sessions are kept on disk."""
-    trust, patience = Trust(), Patience(ready_within)
+    trust, patience, measured = Trust(), Patience(ready_within), metrics or PortalMetrics()
 
     def open_portal(profile: str, pause: Pause) -> PortalClient:
-        browser = chromes.open(profile, pause)
+        try:
+            browser = chromes.open(profile, pause)
+        except BrowserFailed:
+            measured.chrome_starts.labels("failed").inc()
+            raise
+        measured.chrome_starts.labels("ok").inc()
         kept = KeptSession(chromes.profiles / profile, cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, url, pause, clock, kept, trust, patience)
+            return ChromePortal(browser, url, pause, clock, kept, trust, patience, measured)
         except BrowserFailed:
             browser.end()
             raise
@@ -176,4 +195,5 @@ def chrome_access(
         kill_browser=chromes.kill,
         forget_session=lambda profile: kept_session.forget(chromes.profiles / profile),
         limits=limits or PortalLimits(clock=clock),
+        metrics=measured,
     )

@@ -104,7 +104,7 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
             "portal_url": portal_url,
             "lms_url": lms_url,
         }
-        notes = Notes(cast, drawings)
+        notes = Notes(cast, drawings, _print)
         page = PageServer(telegram, portal, lms, bot, cast, notes, data / "data", about)
         url = await stack.enter_async_context(page.serving(arguments.host, arguments.port))
         # Registered last, so called first: the bot shuts down while the simulators still answer.

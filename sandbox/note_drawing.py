@@ -75,6 +75,8 @@ def _faceless(picture: Any) -> Any:
 
 def recording(content: bytes) -> tuple[bytes, float]:
     """Make a recording into a video note: cropped square, 30 pictures a second, H.264 in MP4, without sound."""
+    kind = _container(content)
+
     import io
 
     import av
@@ -84,7 +86,6 @@ def recording(content: bytes) -> tuple[bytes, float]:
     from sandbox import video_notes
 
     pictures = list[Any]()
-    kind = _container(content)
     try:
         with av.open(io.BytesIO(content), "r", format=kind) as container:
             if not container.streams.video:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import contextlib
 import math
 import os
 import secrets
@@ -12,6 +11,7 @@ import struct
 import sys
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,13 @@ class NoteFile:
 
 
 class Notes:
-    """Makes notes and ID photos. ``scratch`` is a folder for files that are deleted at once."""
+    """Makes notes and ID photos.
 
-    def __init__(self, cast: Cast, scratch: Path) -> None:
-        self._cast, self._scratch = cast, scratch
+    ``scratch`` is a folder for files that are deleted at once. ``show`` gets a sentence when an ID photo can't be made.
+    """
+
+    def __init__(self, cast: Cast, scratch: Path, show: Callable[[str], None]) -> None:
+        self._cast, self._scratch, self._show = cast, scratch, show
         self._drawn: OrderedDict[tuple[str, ...], NoteFile] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
         self._waiting = 0
@@ -88,9 +91,11 @@ class Notes:
             file = self._cast.photo(self._cast.people[number])
             if file is None or file.exists() or self.missing():
                 continue
-            with contextlib.suppress(NoteImpossible):
+            try:
                 _seconds, content = await self._run("portrait", portrait)
                 self._keep_photo(file, content)
+            except NoteImpossible as error:
+                self._show(f"{self._cast.people[number].name} has no ID photo: {error}")
 
     async def prepared(self, person: Role, chat: Chat, name: str) -> NoteFile:
         """A prepared note for the challenge that waits in a chat."""

@@ -141,6 +141,7 @@ class PageServer:
         account = self._telegram.world.people.get(person.id)
         if bot is None or account is None:
             raise web.HTTPNotFound(reason="unknown bot")
+        people.open_chat(bot, account)  # before anything is drawn
         if "file" in body:
             note = await self._notes.recorded(_field(body, "file", str))
         else:

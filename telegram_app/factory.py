@@ -9,10 +9,10 @@ from typing import Any
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
 from telegram.ext import Application, ApplicationBuilder, ContextTypes, DictPersistence, PersistenceInput
-from telegram.request import HTTPXRequest
 
 from core.backoff import Backoff
 from core.health import HealthReports
+from telegram_app.metrics import CountedRequest
 from telegram_app.people import People
 from telegram_app.rate_limiter import PriorityRateLimiter
 from telegram_app.wire import HTTP_TIMEOUT, PollingRequest
@@ -73,7 +73,7 @@ def build_application(
         .base_url(f"{api_url}/bot")
         .base_file_url(f"{api_url}/file/bot")
         .rate_limiter(PriorityRateLimiter())
-        .request(HTTPXRequest(64, proxy=proxy, **timeouts))
+        .request(CountedRequest(polling_request.metrics, 64, proxy=proxy, **timeouts))
         .get_updates_request(polling_request)
         .updater(None)  # intake.py fetches and handles updates
     )

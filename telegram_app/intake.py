@@ -163,7 +163,8 @@ class Intake:
 
     async def _handle(self, person: int, update: Update) -> None:
         try:
-            await self._application.process_update(update)
+            with self._poll.metrics.update_seconds.time():
+                await self._application.process_update(update)
         except Exception as error:  # noqa: BLE001  # an error handler's own: those of handlers don't come this far
             log.error("update %d of person %d failed: %s", update.update_id, person, brief(error))  # noqa: TRY400
         if update.message is not None:
@@ -176,6 +177,7 @@ class Intake:
     async def _overrun(self, person: int, dropped: list[Update]) -> None:
         """Tell a person who sends too much, and confirm what waits of theirs, so that nobody waits behind it."""
         now, told = time.monotonic(), []
+        self._poll.metrics.updates_dropped.inc(len(dropped))
         self._warned = {who: at for who, at in self._warned.items() if now - at < WARNED_EVERY}
         if self._warned.setdefault(person, now) == now:
             log.warning("person %d sends too much: %d updates dropped", person, len(dropped))

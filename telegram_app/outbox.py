@@ -9,9 +9,9 @@ import hashlib
 import json
 import logging
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from telegram.error import Forbidden, RetryAfter, TelegramError
@@ -21,29 +21,21 @@ from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 from core.sqlite import Database, DatabaseUnavailable
 from telegram_app.files import MakeFile, no_files
-from telegram_app.outbox_table import Action, Outgoing, OutgoingRow
+from telegram_app.metrics import BotMetrics
+from telegram_app.outbox_table import LANES, Action, Outgoing, OutgoingRow
 from telegram_app.people import People
-from telegram_app.rate_limiter import CallOptions, Priority, seconds_of
-from telegram_app.sender import Sender
+from telegram_app.rate_limiter import seconds_of
+from telegram_app.sender import Sender, options_of
 
 log = logging.getLogger(__name__)
 
-# Lanes: deletions of typed passwords go first, questions and answers before notices, then what nobody waits for.
-URGENT, ANSWER, NOTICE, LATER = -1, 0, 1, 2
-# Actions that tidy the screen; in each lane new messages have priority over them.
-_TIDYING = ("strip", "delete")
-_PRIORITIES = {  # of new messages, and of tidying
-    URGENT: (Priority.TAP, Priority.TAP),
-    ANSWER: (Priority.ANSWER, Priority.CLEARING),
-    NOTICE: (Priority.RESULT, Priority.TIDYING),
-    LATER: (Priority.TIDYING, Priority.TIDYING),
-}
+# Deletions of typed passwords go first, questions and answers before notices, then what nobody waits for.
+URGENT, ANSWER, NOTICE, LATER = LANES
 # Seconds. Telegram allows a bot one message per second in a chat; the rest is a margin for its clock.
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
 MOST_FAILURES = 5  # unforeseen errors with one row, after which it is dropped
 CLOSE_WITHIN = 5.0  # seconds
-TIMES_KEPT = 500
 DIGEST = 8  # characters
 
 
@@ -132,11 +124,13 @@ class Outbox:
         clock: Clock | None = None,
         between_sends: float = BETWEEN_SENDS,
         make_file: MakeFile = no_files,
+        metrics: BotMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or BotMetrics()
         self._database = database
         queue = self._queue = Outgoing(database, name)
         # blocking, so not for the event loop
-        self.oldest_waiting, self.clean_slots, self.shown = queue.oldest, queue.clean_slots, queue.shown
+        self.clean_slots, self.shown = queue.clean_slots, queue.shown
         self._people = People(database, name)
         self._on_unreachable = on_unreachable
         # Called with a person, a question that was delivered or can't be, and the seconds for which it has waited.
@@ -150,7 +144,6 @@ class Outbox:
         self._outcomes: dict[tuple[int, int], asyncio.Future[bool]] = {}  # by chat and message
         self._running = False
         self._closing = asyncio.Event()
-        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the last rows, waiting included
 
     async def start(self) -> None:
         """Start sending, beginning with what the previous process left in the queue."""
@@ -198,7 +191,7 @@ class Outbox:
         """Carry out an action now without storing it, for when nothing can be stored; True if Telegram did it."""
         row = OutgoingRow(0, item.chat_id, item.lane, item.action, item.slot, item.payload(), self._clock.now())
         try:
-            await self._sender.carry_out(row, _options(row))
+            await self._sender.carry_out(row, options_of(row))
         except (TelegramError, DatabaseUnavailable) as error:
             log.info("outgoing: chat %d, direct %s failed: %s", item.chat_id, item.action, error)
             return False
@@ -264,24 +257,33 @@ class Outbox:
         row = await asyncio.to_thread(self._queue.next, chat_id)
         if row is None:
             return False
-        begun = self._clock.monotonic()
-        early = self._held_until.get(chat_id, 0.0) - begun  # a 429 holds every action, deletions as well
+        early = self._held_until.get(chat_id, 0.0) - self._clock.monotonic()  # a 429 holds every action, also deletions
         if row.action in ("send", "photo", "album", "document"):
             early = max(early, self._sender.too_early_by(chat_id))
         if early > 0:
             await self._wait(early, wake)  # then choose again: an answer may have overtaken a notice
             return True
-        deleted = await self._sender.perform(row, _options(row))
+        deleted = await self._sender.perform(row, options_of(row))
         outcome = self._outcomes.get((chat_id, row.payload["message_id"]))
         if row.action == "delete" and outcome is not None and not outcome.done():
             outcome.set_result(deleted)
+        self.metrics.sent(LANES[row.lane], self._waited(row.at))
         await self._asked(row)
-        self.seconds.append(self._clock.monotonic() - begun)
         return True
+
+    def oldest_waiting(self) -> datetime | None:
+        """Return since when the oldest message waits, and set the gauges. Blocking, so not for the event loop."""
+        count, oldest = self._queue.waiting()
+        self.metrics.queued.set(count)
+        self.metrics.oldest.set(self._waited(oldest) if oldest is not None else 0.0)
+        return oldest
+
+    def _waited(self, since: datetime) -> float:
+        return max(0.0, (self._clock.now() - since).total_seconds())
 
     async def _asked(self, row: OutgoingRow) -> None:
         if self.on_asked is not None and (question := row.payload.get("asks")) is not None:
-            await self.on_asked(row.chat_id, question, max(0.0, (self._clock.now() - row.at).total_seconds()))
+            await self.on_asked(row.chat_id, question, self._waited(row.at))
 
     async def _wait(self, seconds: float, wake: asyncio.Event) -> None:
         """Wait, but not longer than until ``wake`` is set or the outbox is closed."""
@@ -301,9 +303,3 @@ class Outbox:
         for row in dropped:
             await self._asked(row)
         await self._on_unreachable(chat_id)
-
-
-def _options(row: OutgoingRow) -> CallOptions:
-    """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
-    new, tidying = _PRIORITIES[row.lane]
-    return CallOptions(tidying if row.action in _TIDYING else new, longest_pause=0.0)

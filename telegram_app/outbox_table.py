@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from core.sqlite import Database
 
+LANES = {-1: "urgent", 0: "answer", 1: "notice", 2: "later"}  # in this order they are sent
 Action = Literal["send", "photo", "album", "document", "edit", "amend", "react", "strip", "delete"]
 
 
@@ -106,9 +107,10 @@ class Outgoing:
     def clear(self, chat_id: int, slot: str) -> None:
         self._database.write("DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", self._bot, chat_id, slot)
 
-    def oldest(self) -> datetime | None:
-        rows = self._database.read("SELECT min(created_at) AS at FROM outgoing WHERE bot = ?", self._bot)
-        return datetime.fromisoformat(rows[0]["at"]) if rows[0]["at"] else None
+    def waiting(self) -> tuple[int, datetime | None]:
+        """Return how many rows wait, and since when the oldest one does."""
+        (row,) = self._database.read("SELECT count(*), min(created_at) FROM outgoing WHERE bot = ?", self._bot)
+        return row[0], datetime.fromisoformat(row[1]) if row[1] else None
 
     def clean_slots(self, prefix: str, gone: Callable[[list[str]], Iterable[str]]) -> int:
         """Delete the slots ``prefix + key`` of those keys that ``gone`` returns; return how many."""

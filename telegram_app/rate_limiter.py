@@ -70,7 +70,7 @@ class CallOptions:
 _DEFAULTS = {
     "answerCallbackQuery": CallOptions(Priority.TAP, longest_pause=LONGEST_TAP_PAUSE),
     "getFile": CallOptions(Priority.RESULT),
-    **dict.fromkeys(("deleteMessage", "editMessageReplyMarkup", "setMyCommands"), CallOptions(Priority.TIDYING)),
+    **dict.fromkeys(("deleteMessage", "editMessageReplyMarkup"), CallOptions(Priority.TIDYING)),
 }
 
 

@@ -13,8 +13,8 @@ from telegram.ext import ExtBot
 
 from core.clock import Clock
 from telegram_app.files import SHIPPED, MakeFile, qr_picture
-from telegram_app.outbox_table import Outgoing, OutgoingRow
-from telegram_app.rate_limiter import CallOptions
+from telegram_app.outbox_table import LANES, Outgoing, OutgoingRow
+from telegram_app.rate_limiter import CallOptions, Priority
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,14 @@ log = logging.getLogger(__name__)
 # only three times in ten minutes: otherwise each update of a living message could send another one.
 MOST_RESENT, RESENT_WITHIN = 3, 600.0
 LINKS_KEPT = 500
+# Actions that tidy the screen; in each lane new messages have priority over them.
+_TIDYING = ("strip", "delete")
+_PRIORITIES = {  # of new messages, and of tidying, by lane
+    "urgent": (Priority.TAP, Priority.TAP),
+    "answer": (Priority.ANSWER, Priority.CLEARING),
+    "notice": (Priority.RESULT, Priority.TIDYING),
+    "later": (Priority.TIDYING, Priority.TIDYING),
+}
 
 
 @dataclass(eq=False)
@@ -223,6 +231,12 @@ class Sender:
         # each message of an album counts for Telegram's limit
         self._last_sent[row.chat_id] = self._clock.monotonic() + (len(media) - 1) * self._between_sends
         return message.message_id
+
+
+def options_of(row: OutgoingRow) -> CallOptions:
+    """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
+    new, tidying = _PRIORITIES[LANES[row.lane]]
+    return CallOptions(tidying if row.action in _TIDYING else new, longest_pause=0.0)
 
 
 def _shape(row: OutgoingRow, options: CallOptions) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from telegram.ext import (
     CallbackQueryHandler,
     CommandHandler,
     ContextTypes,
-    ExtBot,
     TypeHandler,
     filters,
 )
@@ -210,18 +209,3 @@ def typed_text(update: Update) -> str:
     """Return a message's text; empty where the message has none."""
     message = update.effective_message
     return (message.text or "") if message is not None else ""
-
-
-async def publish_commands(bot: ExtBot[Any], own: Callable[[Texts], dict[str, str]]) -> None:
-    """Publish a bot's commands in each language: those of every bot, and its ``own`` ones with their descriptions.
-
-    A failure is only logged: nothing depends on it.
-    """
-    for language in LANGUAGES:
-        _ = texts(language)
-        commands = {"start": _("Menu"), **own(_), "language": _("Language"), "cancel": _("Cancel"), "help": _("Help")}
-        code = None if language == "en" else language  # English is the default for all other languages
-        try:
-            await bot.set_my_commands(list(commands.items()), language_code=code)
-        except TelegramError as error:
-            log.info("@%s: commands (%s) not published: %s", bot.username, language, error.message)

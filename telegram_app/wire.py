@@ -14,7 +14,8 @@ from typing import Any
 
 from telegram import Bot, Update
 from telegram.error import NetworkError
-from telegram.request import HTTPXRequest
+
+from telegram_app.metrics import BotMetrics, CountedRequest
 
 HTTP_TIMEOUT = 30.0  # seconds
 NO_UPDATES = b'{"ok": true, "result": []}'
@@ -59,11 +60,12 @@ _SHAPES: dict[str, Any] = {
 KINDS = list(_SHAPES)
 
 
-class PollingRequest(HTTPXRequest):
+class PollingRequest(CountedRequest):
     """The connection for polling: takes the updates out of Telegram's answers, and keeps the state for /healthz."""
 
-    def __init__(self, proxy: str | None) -> None:
-        super().__init__(connection_pool_size=1, connect_timeout=HTTP_TIMEOUT, read_timeout=HTTP_TIMEOUT, proxy=proxy)
+    def __init__(self, proxy: str | None, metrics: BotMetrics | None = None) -> None:
+        more: dict[str, Any] = {"connect_timeout": HTTP_TIMEOUT, "read_timeout": HTTP_TIMEOUT, "proxy": proxy}
+        super().__init__(metrics or BotMetrics(), connection_pool_size=1, **more)
         self.batch: list[tuple[int | None, Any]] = []
         self.answered_at: float | None = None  # when a poll was answered last, and its updates were handled
         self.refused = asyncio.Event()  # Telegram does not know the token any more

@@ -21,7 +21,7 @@ MISSING = 69  # the exit code of ``run``
 
 
 class Grid:
-    """The hub; ``user`` and ``password`` are asked for if given. The options are those of the README's recipe."""
+    """The hub; ``user`` and ``password`` are asked for if given. The options are those of docs/grid.md."""
 
     def __init__(self, folder: Path, user: str = "", password: str = "") -> None:
         need_browser()

@@ -103,3 +103,9 @@ def need_browser() -> None:
     )
     if not has_chrome or not (os.environ.get("CHROMEDRIVER_PATH") or shutil.which("chromedriver")):
         missing("no Chromium with its driver: install chromium and chromium-driver")
+
+
+def need_prometheus() -> None:
+    """Skip the test if Prometheus and its promtool are not installed."""
+    if not (shutil.which("prometheus") and shutil.which("promtool")):
+        missing("no Prometheus with its promtool: install the package prometheus")

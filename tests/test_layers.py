@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers import ROOT
 from tools.check_layers import main
-from tools.draw_imports import DOCUMENT, renewed
+from tools.draw_imports import PICTURE, drawing, reduced
 
 pytestmark = pytest.mark.integration
 FOLDERS = ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "backup", "sandbox")
@@ -56,14 +56,20 @@ def test_forbidden_import(project: Path, module: str, line: str) -> None:
 
 
 def test_the_drawing_of_the_imports_is_up_to_date() -> None:
-    """CONTRIBUTING.md shows the imports that the code has."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert renewed(text) == text
+    """The picture of the packages shows the imports that the code has."""
+    assert PICTURE.read_text(encoding="utf-8") == drawing()
 
 
-def test_the_files_that_contributing_names_exist() -> None:
+def test_what_other_arrows_lead_to_is_not_drawn() -> None:
+    """Of a -> b -> c and a -> c the last arrow is left out, and of a -> c alone it is not."""
+    assert reduced({("a", "b"), ("b", "c"), ("a", "c")}) == {("a", "b"), ("b", "c")}
+    assert reduced({("a", "c"), ("b", "c")}) == {("a", "c"), ("b", "c")}
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
     """Every module in the table "Where things happen" exists."""
-    table = DOCUMENT.read_text(encoding="utf-8").partition("### Where things happen")[2].partition("\n## ")[0]
+    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = document.partition("## Where things happen")[2].partition("\n## ")[0]
     named = re.findall(r"`([\w/]+\.py|[\w/]+/)`", table)
     paths = {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
     paths |= {path.name for path in ROOT.glob("*.py")}

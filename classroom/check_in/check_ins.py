@@ -50,10 +50,7 @@ OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
 
 class CheckIns(CodeEntry):
-    """Moves check-ins from code to mark in the store; ``on_mark`` may get a mark twice.
-
-    Methods may raise StoreUnavailable, and can be repeated.
-    """
+    """Moves check-ins to their marks. Methods may raise StoreUnavailable; repeated ones may call ``on_mark`` twice."""
 
     def __init__(self, classroom: Classroom, on_mark: OnMark) -> None:
         super().__init__(classroom)
@@ -167,9 +164,8 @@ class CheckIns(CodeEntry):
             if mark_of(sheets, check_in.student_id) is not None or not (is_refused or is_unsure):
                 continue
             note = "" if check_in.note in (policy.TOO_FAR, policy.IMPRECISE) else check_in.note
-            moved = replace(check_in, note=note, distance=None, accuracy=None, asked_at=None)
-            if is_refused:
-                moved = replace(moved, updated_at=self._classroom.clock.now())
+            at = self._classroom.clock.now() if is_refused else check_in.updated_at
+            moved = replace(check_in, note=note, distance=None, accuracy=None, asked_at=None, updated_at=at)
             if await store.move_check_in(moved, {check_in.step}, check_in):
                 kept_out.append(moved)
         return kept_out
@@ -209,14 +205,14 @@ class CheckIns(CodeEntry):
                 accepted_one = check_in
                 if accepted != check_in.telegram_id:
                     accepted_one = replace(check_in, telegram_id=accepted, code_at=proven[accepted])
-                reason = why(check_in) if why is not None else ""
-                await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
+                await self.mark(session, accepted_one, proven[accepted], session.teacher, why(check_in) if why else "")
             noted_so = check_in if note is None else replace(check_in, note=note)
             results = claims.decided(noted_so, accepted if accept else None)
             if await store.move_check_in(results[0], {check_in.step, *waiting}, check_in):
                 changed += results
                 what = f"session {session.id}: student {check_in.student_id}"
                 log.info("%s, %s by teacher %d", what, "accepted" if accept else "rejected", session.teacher)
+                self._classroom.metrics.rejected.inc(not accept)
         if changed:
             self._classroom.wake_sync(session.id)
         return changed
@@ -230,8 +226,10 @@ class CheckIns(CodeEntry):
         overwrite = before is not None and not before.status.counts
         status, now = status_at(session, check_in, proven, self._grace), self._classroom.clock.now()
         mark = Mark(check_in.student_id, status, now, by, reason, came_at=check_in.code_at)
-        if not await self._classroom.store.mark(session.id, mark, overwrite=overwrite):
-            mark = await self.mark_of(check_in) or mark  # the teacher may have marked by hand first
+        if await self._classroom.store.mark(session.id, mark, overwrite=overwrite):
+            self._classroom.metrics.marked(mark)
+        else:  # the teacher may have marked by hand first
+            mark = await self.mark_of(check_in) or mark
         await self._on_mark(session, check_in.student_id, mark)
 
     async def notify_again(self, session: Session, mark: Mark) -> None:
@@ -253,6 +251,7 @@ class CheckIns(CodeEntry):
             ended = replace(check_in, step=CheckInStep.EXPIRED, updated_at=now)
             if await store.move_check_in(ended, {check_in.step}, check_in):
                 noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
+                self._classroom.metrics.expired.inc()
 
     async def unbind(self, session: Session, student_id: str, *, again: bool = False) -> bool:
         """Unbind a student ID from its account, on record; its check-in to this session begins again.
@@ -302,6 +301,7 @@ class CheckIns(CodeEntry):
         mark = Mark(student_id, status, self._classroom.clock.now(), by=teacher, reason=reason)
         changed = await self._classroom.store.mark(session.id, mark, overwrite=True)
         if changed:
+            self._classroom.metrics.marked(mark)
             log.info("session %s: student %s, %s by hand of teacher %d", session.id, student_id, status.value, teacher)
             self._classroom.wake_sync(session.id)
             await self._on_mark(session, student_id, mark)

@@ -12,7 +12,8 @@ from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.check_ins import RECENT, CheckIns, deadline
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Note, NoteRefusal
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, asked_at, folded
+from classroom.domain.face_records import Consent
+from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Session, asked_at, folded
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
 

@@ -2,7 +2,7 @@
 
 A *session* is one lesson for which attendance is taken. A *sheet* is the attendance record of one batch in it: the
 roster at the opening of the session, and each student's mark. One sheet is one record in the LMS, with the key
-(campus, batch, subject, date).
+(campus, batch, subject, date), which several lessons of a day may share.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,6 +33,14 @@ class Status(StrEnum):
     def counts(self) -> bool:
         """Whether it counts as attended; an LMS that knows only 1 and 0 gets 1."""
         return self in (Status.PRESENT, Status.LATE)
+
+
+class LmsRecord(StrEnum):
+    """What an LMS that has one record of a batch and subject a day gets of a lesson, as the teacher chose."""
+
+    OWN = "own"
+    SHARED = "shared"  # the record of the date is the union of its lessons: present in any of them
+    NONE = "none"  # nothing
 
 
 class SessionState(StrEnum):
@@ -87,7 +95,11 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class Session:
-    """One lesson for which attendance is taken. Times are UTC; ``date`` is the local day on which it was opened."""
+    """One lesson for which attendance is taken. Times are UTC; ``date`` is its local day.
+
+    ``lesson`` is its name within its day, such as "Lab" or "14:00", compared by ``folded``; "": the day's only one, or
+    its first. ``without_phones``: it is taken by hand, without code and place, and nobody can check in.
+    """
 
     id: str  # 12 hexadecimal digits: short enough for a button's data
     teacher: int  # Telegram ID
@@ -104,6 +116,9 @@ class Session:
     reported_at: datetime | None = None  # when the first report was sent
     final_at: datetime | None = None  # when the final report was sent
     reopened_at: datetime | None = None  # the last time, with a new code
+    lesson: str = ""
+    lms_record: LmsRecord = LmsRecord.OWN  # of the batches that have other lessons on that day
+    without_phones: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,8 @@ class Sheet:
     in_lms: bool = False  # the record exists there, or may, so changes are updates
     refused: str = ""
     read_back: ReadBack | None = None
+    lesson: str = ""  # as in the session
+    lms_record: LmsRecord = LmsRecord.OWN
 
     @property
     def compared(self) -> ReadBack | None:
@@ -218,32 +235,6 @@ class CheckIn:
 
 
 @dataclass(frozen=True)
-class Consent:
-    """A person's consent to the face check, or its refusal, with the version of the text that was shown."""
-
-    telegram_id: int
-    given: bool
-    at: datetime
-    wording: int = 1
-    with_class: bool = False  # also to the comparison with classmates
-
-    def covers(self, wording: int, *, with_class: bool = False) -> bool:
-        """Whether it is a consent to this version of the text; ``with_class``: to the comparison with the class too."""
-        return self.given and self.wording == wording and (self.with_class or not with_class)
-
-
-@dataclass(frozen=True)
-class Template:
-    """A face template made from an ID photo, with which video notes are compared; encrypted with the person's key."""
-
-    student_id: str
-    engine: str
-    photo_tag: str  # of the photo from which it was made
-    sealed: bytes
-    made_at: datetime
-
-
-@dataclass(frozen=True)
 class Teacher:
     """A teacher who has signed in. ``lms_id`` and ``campus`` come from the LMS."""
 
@@ -265,7 +256,7 @@ class Binding:
 
 
 def folded(student_id: str) -> str:
-    """Return the form in which student IDs are compared: what looks alike is equal, spaces and case don't matter."""
+    """Return the form in which IDs and lessons' names are compared: lookalikes are equal, no spaces, no case."""
     if student_id.isascii() and student_id.isalnum():
         return student_id.lower()
     plain = visible(student_id).replace(" ", "").casefold().translate(ALIKE)

@@ -88,13 +88,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Record:
-    """The attendance of one batch in one lesson, as the LMS stores it: always the whole roster."""
+    """The attendance of one batch in one lesson or day, as the LMS stores it: always the whole roster."""
 
     campus: str
     batch: str
     subject: str
     date: str  # YYYY-MM-DD, the session's own
     lines: tuple[Line, ...]
+    lesson: str = ""  # its name within its day, where each lesson has a record
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class SignedIn:
 class Lms(Protocol):
     """An LMS. Every method may raise LmsUnavailable; those with a teacher also SignInNeeded."""
 
+    one_record_a_day: bool  # of a batch and subject, for all lessons; False: each lesson has its own
     needs_password: bool  # False: CSV files, and the teacher's phone number, confirmed by Telegram, is enough
 
     async def close(self) -> None: ...

@@ -13,8 +13,8 @@ are separated by ``|``, and ``name``, ``email`` and ``face_allowed`` (yes, if it
     CS-101,Algorithms | Physics,25B030001,A. Student,a.student@example.org,no
 
 Columns may be in any order, with others between them, with headers in English, Russian or Kazakh, separated by commas,
-semicolons or tabs, in any encoding that Excel writes. Marks are written to ``marks/``: a file for each batch, subject
-and date, replaced whole at each change.
+semicolons or tabs, in any encoding that Excel writes. Marks are written to ``marks/``: a file for each lesson of a
+batch, replaced whole at each change.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ BETWEEN_LOOKS = 5.0  # seconds
 LOGGED = 20  # problems at a time
 
 Signature = tuple[int, int]  # mtime_ns and size
-_HEADER = ("date", "campus", "batch", "subject", "student_id", "name", "status", "attended", "remark")
+_HEADER = ("date", "campus", "batch", "subject", "student_id", "name", "status", "attended", "remark", "lesson")
 
 Result = TypeVar("Result")
 
@@ -54,7 +54,7 @@ Result = TypeVar("Result")
 class CsvLms:
     """An ``Lms`` in a folder; see ``RosterFolder``."""
 
-    needs_password = False
+    needs_password = one_record_a_day = False
 
     def __init__(self, folder: Path, settling: float = SETTLING) -> None:
         self.folder = RosterFolder(folder, settling)
@@ -119,20 +119,22 @@ async def _from_disk(work: Awaitable[Result]) -> Result:
 
 def file_name(record: lms.Record) -> str:
     """Return the name of a record's file: readable, safe on every system, and unique to the record."""
-    key = "\n".join((record.campus, record.batch, record.subject, record.date))
-    plain = [re.sub(r"[^\w-]+", "_", part).strip("_") for part in (record.date, record.batch, record.subject)]
-    parts = [part.encode()[:70].decode(errors="ignore") for part in plain]  # names are limited in bytes
+    lesson = [record.lesson] if record.lesson else []
+    key = "\n".join((record.campus, record.batch, record.subject, record.date, *lesson))
+    names = (record.date, record.batch, record.subject, *lesson)
+    plain = [re.sub(r"[^\w-]+", "_", part).strip("_") for part in names]
+    parts = [part.encode()[:60].decode(errors="ignore") for part in plain]  # names are limited in bytes
     return f"{' '.join(part for part in parts if part)} {hashlib.sha256(key.encode()).hexdigest()[:10]}.csv"
 
 
 def _write(path: Path, record: lms.Record) -> None:
     key = (record.date, record.campus, record.batch, record.subject)
     lines = [
-        (*key, line.student_id, line.name, line.status.value, str(int(line.status.counts)), line.remark)
+        (*key, line.student_id, line.name, line.status.value, str(int(line.status.counts)), line.remark, record.lesson)
         for line in record.lines
     ]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, csv_text(_HEADER, lines))
+    replace_file(path, csv_text([_HEADER, *lines]))
 
 
 class RosterFolder:

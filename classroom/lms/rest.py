@@ -18,6 +18,7 @@ from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import answers
 from classroom.lms.answers import Claims
 from classroom.lms.rest_sign_in import LmsHttp, SignIns
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store
 from core.clock import Clock
 
@@ -41,11 +42,20 @@ class RestLms:
     ``base_url`` is BASE_URL, ``login_url`` JWT_LOGIN_ENDPOINT (ends in ``/login``); ``timeout`` is in seconds.
     """
 
-    needs_password = True
+    needs_password = one_record_a_day = True
 
-    def __init__(self, base_url: str, login_url: str, store: Store, clock: Clock, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        login_url: str,
+        store: Store,
+        clock: Clock,
+        *,
+        timeout: float = TIMEOUT,
+        metrics: ClassroomMetrics | None = None,
+    ) -> None:
         self._base = base_url.rstrip("/")
-        self._http = LmsHttp(timeout)
+        self._http = LmsHttp(timeout, metrics)
         self._sign_ins = SignIns(self._http, login_url, store, clock)
         self._clock = clock
         self._has_list = True  # False: courses are in the older server's schedule alone

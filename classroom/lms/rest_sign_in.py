@@ -23,6 +23,7 @@ from classroom import lms
 from classroom.domain.sessions import Teacher
 from classroom.lms import answers
 from classroom.lms.tables import phone_digits
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store, StoreUnavailable, Tokens
 from core.clock import Clock
 
@@ -36,8 +37,9 @@ _JSON = {"Accept": "application/json", "Content-Type": "application/json", "Acce
 class LmsHttp:
     """One connection pool for all teachers. ``timeout`` is in seconds, for a whole call."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, metrics: ClassroomMetrics | None = None) -> None:
         self._timeout = timeout
+        self._calls = (metrics or ClassroomMetrics()).lms_calls
         # no cookies: one teacher's must not be sent with another's call
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self._http = httpx.AsyncClient(timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
@@ -50,9 +52,15 @@ class LmsHttp:
 
         An answer is read up to LARGEST_ANSWER, and unpacked no further than that.
         """
+        with self._calls.counted(f"{method} {url.rpartition('/')[2]}") as call:
+            answer = await self._send(method, url, token, timeout or self._timeout, sent)
+            call.status = answer.status_code
+        return answer
+
+    async def _send(self, method: str, url: str, token: str, timeout: float, sent: dict[str, Any]) -> httpx.Response:
         headers = _JSON | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
-            async with asyncio.timeout(timeout or self._timeout):
+            async with asyncio.timeout(timeout):
                 async with self._http.stream(method, url, headers=headers, **sent) as answer:
                     content = await _read(answer)
                     json = {"content-type": answer.headers.get("content-type", "")}

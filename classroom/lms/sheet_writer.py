@@ -1,4 +1,4 @@
-"""Writes one sheet to the LMS, and compares the LMS's own record with it.
+"""Writes one sheet to the LMS, or the union of several that share a record, and compares the LMS's own record with it.
 
 A write is always the whole sheet as the store has it, never built from a read. Where the LMS changes records, each
 version is written; one that got no answer may be executed late, over a newer one: then the newer one is read back, and
@@ -7,18 +7,18 @@ executed there is no second one: the LMS would then have two.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from classroom import lms
 from classroom.domain.sessions import Course, ReadBack, Sheet, Status, Teacher
+from classroom.domain.shared_records import confirmed, parts_of
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store
 from core.backoff import Backoff
 from core.clock import Clock
 
-TIMES_KEPT = 500
 CONTRADICTION = "the LMS contradicts itself about whether it has the record"
 
 
@@ -56,7 +56,7 @@ def loop_time() -> float:
 
 @dataclass
 class SheetState:
-    """The state of a sheet's writes that is not in the store. Times are the loop's, in seconds."""
+    """The state of a record's writes that is not in the store. Times are the loop's, in seconds."""
 
     backoff: Backoff
     tried_at: float | None = None
@@ -67,6 +67,7 @@ class SheetState:
     written: int | None = None  # the version that was written before that
     once: bool = False  # the LMS can't change a record: it is written when the session is settled, one write at a time
     confirmed: Sheet | None = None  # is to be read back
+    sessions: set[str] = field(default_factory=set)  # whose sheets are in the record
     compare_at: float = 0.0  # when
 
     def due(self, spacing: float, version: int | None = None) -> float:
@@ -78,11 +79,11 @@ class SheetState:
 class SheetWriter:
     """Writes and compares sheets; the outcome is in the store, and in the sheet that is returned."""
 
-    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock) -> None:
+    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock, metrics: ClassroomMetrics) -> None:
         self._store = store
         self._lms = adapter
         self._clock = clock
-        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the newest writes, refused ones too
+        self._metrics = metrics
 
     async def write(self, sheet: Sheet, state: SheetState, *, settled: bool) -> Sheet | None:
         """Write a sheet; return it as it is then, None if it is not confirmed yet. Raises LmsError, StoreError.
@@ -126,7 +127,7 @@ class SheetWriter:
         if wait or state.written != sheet.version or not await self._agrees(teacher, sheet):
             await self._create_or_update(teacher, sheet, create=not sheet.in_lms)
         if wait:  # the earlier write may still be executed, over this one
-            await self._store.set_in_lms(sheet.session, sheet.batch)
+            await self._set_in_lms(sheet)
             state.written = sheet.version
             return None
         return await self._confirmed(sheet)
@@ -158,7 +159,7 @@ class SheetWriter:
             except lms.Duplicate:
                 create = False
                 # from now on it is updated, also after a crash
-                await self._store.set_in_lms(sheet.session, sheet.batch)
+                await self._set_in_lms(sheet)
             except lms.NotThere:
                 create = True
         raise lms.LmsUnavailable(CONTRADICTION)
@@ -172,15 +173,23 @@ class SheetWriter:
             if not await self._agrees(teacher, sheet):
                 raise
         finally:
-            self.seconds.append(self._clock.monotonic() - begun)
+            self._metrics.lms_write_seconds.observe(self._clock.monotonic() - begun)
 
     async def _confirmed(self, sheet: Sheet, read_back: ReadBack | None = None) -> Sheet:
         """Store that the LMS has a sheet; what differs in a comparison is not written again."""
-        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back or sheet.read_back)
-        if read_back is not None:
-            await self._store.set_read_back(sheet)
-        await self._store.acked(sheet.session, sheet.batch, sheet.version)
+        was_refused = {_key(part) for part in parts_of(sheet) if part.refused}
+        sheet = confirmed(sheet, read_back)
+        for part in parts_of(sheet):
+            if read_back is not None:
+                await self._store.set_read_back(part)
+            await self._store.acked(part.session, part.batch, part.version)
+            if _key(part) in was_refused:
+                await self._store.set_refused(part.session, part.batch, "")
         return sheet
+
+    async def _set_in_lms(self, sheet: Sheet) -> None:
+        for part in parts_of(sheet):
+            await self._store.set_in_lms(part.session, part.batch)
 
     async def _agrees(self, teacher: Teacher, sheet: Sheet) -> bool:
         """Whether the LMS certainly has the record as it is here."""
@@ -205,6 +214,10 @@ class SheetWriter:
         return ReadBack(sheet.version, self._clock.now(), possible=lines is not None, differs=differs)
 
 
+def _key(sheet: Sheet) -> tuple[str, str]:
+    return sheet.session, sheet.batch
+
+
 def record_of(sheet: Sheet) -> lms.Record:
     """Return the LMS's record of a sheet: the whole roster; students without a mark are absent."""
     lines = []
@@ -213,7 +226,7 @@ def record_of(sheet: Sheet) -> lms.Record:
         remarks = [status.value] if status in (Status.LATE, Status.EXCUSED) else []
         remarks += [mark.reason] if mark is not None and mark.reason and mark.is_by_hand else []
         lines.append(lms.Line(student.student_id, student.name, status, ": ".join(remarks)))
-    return lms.Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines))
+    return lms.Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines), sheet.lesson)
 
 
 def differences(sheet: Sheet, lines: tuple[lms.Line, ...]) -> dict[str, str]:

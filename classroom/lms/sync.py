@@ -1,5 +1,8 @@
 """Writes the sheets to the LMS until it holds exactly our record, with one writer for each record of the LMS.
 
+Where the LMS has one record of a batch and subject a day, the record of several lessons is the union of their sheets
+(``shared_records``): it is written anew when one of them changes, and they are confirmed, or refused, together.
+
 Unconfirmed writes are repeated: after a failure, after a restart, after hours of an outage. Confirmed ones are read
 back when a sheet is quiet, and at the end of its session. Changes of a sheet are gathered, so that many check-ins cost
 few calls. One task watches the store and owns the state; a task for each write (``SheetWriter``) reports its outcome.
@@ -10,12 +13,14 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 
-from classroom.domain.sessions import Session, Sheet
+from classroom.domain.sessions import LmsRecord, Session, Sheet
+from classroom.domain.shared_records import is_sent, parts_of, record_of_day
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
 from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, SyncPace, loop_time
+from classroom.metrics import ClassroomMetrics
 from classroom.store import Store, StoreError
 from core.backoff import Backoff
 from core.clock import Clock
@@ -48,11 +53,11 @@ class LmsSync:
     jitter: Callable[[], float] = random.random
     pace: SyncPace = USUAL_PACE
     parallel: int = 8
+    metrics: ClassroomMetrics = field(default_factory=ClassroomMetrics)
 
     def __post_init__(self) -> None:
-        self._writer = SheetWriter(self.store, self.lms, self.clock)
-        self.seconds = self._writer.seconds  # durations of the newest writes
-        self._states: dict[tuple[str, str], SheetState] = {}
+        self._writer = SheetWriter(self.store, self.lms, self.clock, self.metrics)
+        self._states: dict[tuple[str, ...], SheetState] = {}  # by record
         self._settled: dict[str, datetime] = {}  # by session: its end, since which nothing changes by itself
         self._asked: set[int] = set()  # teachers who were asked to sign in
         self._changed = asyncio.Event()
@@ -64,8 +69,8 @@ class LmsSync:
 
     def wake(self, session_id: str, *, at_once: bool = False) -> None:
         """Notify that a session's sheets have changed; ``at_once``, as for "Try again" and at the end, skips pauses."""
-        for (session, _), state in self._states.items():
-            if session == session_id:
+        for state in self._states.values():
+            if session_id in state.sessions:
                 state.signed_out = False
                 if at_once:
                     state.tried_at = None
@@ -74,7 +79,8 @@ class LmsSync:
     def settle(self, session: Session, sheets: Iterable[Sheet]) -> bool:
         """Notify that nothing changes any more by itself in a session: its sheets are read back; whether all were."""
         ended_at = session.ended_at or session.closes_at
-        left = [each for each in sheets if each.compared is None or each.compared.at < ended_at]
+        sent = [each for each in sheets if each.lms_record is not LmsRecord.NONE]
+        left = [each for each in sent if each.compared is None or each.compared.at < ended_at]
         for sheet in left if self._settled.get(session.id) != ended_at else []:
             self.compare(sheet)
         self._settled[session.id] = ended_at
@@ -141,38 +147,53 @@ class LmsSync:
         """Start the writes and comparisons that are due; return the seconds until the next look."""
         now, wait = loop_time(), self.pace.scan
         sheets = await self.store.unacked()
-        open_keys = {_key(sheet) for sheet in sheets}
+        open_keys = {self._key(sheet) for sheet in sheets}
         # a confirmed sheet's state is kept for a while, so that its next change is not written at once
         self._states = {
             key: state
             for key, state in self._states.items()
             if key in open_keys or state.writing or state.confirmed or state.due(self.pace.longest) > now
         }
-        sheets += [each.confirmed for key, each in self._states.items() if each.confirmed and key not in open_keys]
-        sessions = {each: await self.store.session(each) for each in {sheet.session for sheet in sheets}}
-        for sheet in sheets:
-            state, session = self._state(sheet), sessions[sheet.session]
-            if session is None or (due := self._due(sheet, session, state)) is None:
+        # last: of a record with a change the change counts, unless it is a lesson to which nobody has come yet
+        sheets += [parts_of(each.confirmed)[0] for each in self._states.values() if each.confirmed]
+        for sheet, sessions in await self._records(sheets):
+            state = self._state(sheet)
+            if (due := self._due(sheet, sessions, state)) is None:
                 continue
             if due > now:
                 wait = min(wait, due - now)
             elif len(self._writes) < self.parallel:  # else the end of a write wakes us
                 state.writing, state.confirmed = True, None
-                task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
+                task = asyncio.create_task(self._write(sheet, sessions, state), name=f"lms-write-{sheet.session}")
                 self._writes.add(task)
                 task.add_done_callback(self._written)
         return wait
 
-    def _due(self, sheet: Sheet, session: Session, state: SheetState) -> float | None:
-        """Return when a sheet may be written, or read back; None: not before something changes."""
+    async def _records(self, sheets: list[Sheet]) -> list[tuple[Sheet, list[Session]]]:
+        """Return the records that these sheets are in, each once, with the sessions whose marks it has."""
+        found: dict[tuple[str, ...], tuple[Sheet, list[Session]]] = {}
+        for sheet in sheets:
+            session = await self.store.session(sheet.session) if self._key(sheet) not in found else None
+            if session is None or not is_sent((sheet, session)):
+                continue
+            others = await self.store.other_lessons(sheet) if self.lms.one_record_a_day else []
+            if others:  # read last: the versions grow with a cancellation, which must be seen then
+                session = await self.store.session(sheet.session) or session
+            record, sessions = record_of_day([(sheet, session), *(each for each in others if is_sent(each))])
+            for teacher in dict.fromkeys(each.teacher for each in (record, *parts_of(record))):
+                if len(parts_of(record)) > 1 and await self.store.teacher(teacher) is not None:
+                    record = replace(record, teacher=teacher)  # the first who is signed in
+                    break
+            found[self._key(sheet)] = record, sessions
+        return list(found.values())
+
+    def _due(self, sheet: Sheet, sessions: list[Session], state: SheetState) -> float | None:
+        """Return when a record may be written, or read back; None: not before something changes."""
         if not state.writing and sheet.acked_version == sheet.version:
             return state.compare_at
-        if state.writing or (state.once and not self._is_settled(session)):
+        if state.writing or (state.once and not self._are_settled(sessions)):
             return None
-        is_gone = session.cancelled and not sheet.in_lms
-        if is_gone or (sheet.version == 0 and session.ended_at is None):  # nobody has come yet
-            return None
-        spacing = self.pace.spacing(len(sheet.roster), live=session.ended_at is None)
+        spacing = self.pace.spacing(len(sheet.roster), live=any(each.ended_at is None for each in sessions))
         return state.due(self.pace.longest_pause if state.signed_out else spacing, sheet.version)
 
     def _compare_later(self, sheet: Sheet, seconds: float) -> None:
@@ -181,11 +202,21 @@ class LmsSync:
             self._state(sheet).confirmed, self._state(sheet).compare_at = sheet, loop_time() + seconds
 
     def _state(self, sheet: Sheet) -> SheetState:
-        return self._states.setdefault(_key(sheet), SheetState(self._backoff()))
+        state = self._states.setdefault(self._key(sheet), SheetState(self._backoff()))
+        state.sessions |= {part.session for part in parts_of(sheet)}
+        return state
 
-    def _is_settled(self, session: Session) -> bool:
-        ended_at = session.ended_at
-        return ended_at is not None and (session.final_at is not None or self._settled.get(session.id) == ended_at)
+    def _key(self, sheet: Sheet) -> tuple[str, ...]:
+        """Return what identifies the record that a sheet is in."""
+        if self.lms.one_record_a_day:
+            return sheet.campus, sheet.batch, sheet.subject, sheet.date
+        return sheet.session, sheet.batch
+
+    def _are_settled(self, sessions: list[Session]) -> bool:
+        return all(
+            each.ended_at is not None and (each.final_at is not None or self._settled.get(each.id) == each.ended_at)
+            for each in sessions
+        )
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writes.discard(task)
@@ -193,12 +224,13 @@ class LmsSync:
             log.error("%s ended by an error of ours", task.get_name(), exc_info=error)
         self._changed.set()
 
-    async def _write(self, sheet: Sheet, session: Session, state: SheetState) -> None:
-        """Write a sheet once, or read back a confirmed one; the outcome is then in its state, or in the store."""
-        recent = session.ended_at is None or self.clock.now() - session.ended_at < LIVE_AFTER_END
+    async def _write(self, sheet: Sheet, sessions: list[Session], state: SheetState) -> None:
+        """Write a record once, or read back a confirmed one; the outcome is then in its state, or in the store."""
+        now = self.clock.now()
+        recent = any(each.ended_at is None or now - each.ended_at < LIVE_AFTER_END for each in sessions)
         state.backoff.longest = self.pace.longest_pause_live if recent else self.pace.longest_pause
         pause = state.backoff.next()  # until the outcome is known: an error of ours must not cause a busy loop
-        settled, is_confirmed = self._is_settled(session), sheet.acked_version == sheet.version
+        settled, is_confirmed = self._are_settled(sessions), sheet.acked_version == sheet.version
         written: Sheet | None
         try:
             if is_confirmed:
@@ -209,7 +241,10 @@ class LmsSync:
             if written is not None:
                 self._asked.discard(sheet.teacher)
                 self._compare_later(written, 0.0 if settled else self.pace.quiet)
-                await self._notify(self.on_acked(written))
+                before, after = parts_of(sheet), parts_of(written)
+                for part in after:
+                    if len(after) == 1 or part not in before:
+                        await self._notify(self.on_acked(part))
         except (LmsError, StoreError) as error:
             await self._failed(sheet, state, error, pause, is_confirmed=is_confirmed)
         finally:
@@ -224,13 +259,17 @@ class LmsSync:
         level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
         log.log(level, "sheet %s of session %s, next try in %.0f s: %s", sheet.batch, sheet.session, pause, error)
         if isinstance(error, LmsRefused):
-            await self.store.set_refused(sheet.session, sheet.batch, error.words)
             state.backoff.reset()
-            await self._notify(self.on_refused(replace(sheet, refused=error.words), str(error)))
+            for part in parts_of(sheet):
+                if part.acked_version < part.version or len(parts_of(sheet)) == 1:
+                    await self.store.set_refused(part.session, part.batch, error.words)
+                    if not part.refused:
+                        await self._notify(self.on_refused(replace(part, refused=error.words), str(error)))
         elif isinstance(error, SignInNeeded) and not is_confirmed:  # else a few tries, without asking: it is there
             state.backoff.reset()
-            state.signed_out = True
             await self._ask(sheet)
+            others = {part.teacher for part in parts_of(sheet)} - {sheet.teacher}
+            state.signed_out = not any([await self.store.teacher(each) for each in others])
         else:
             if isinstance(error, SignedInElsewhere):
                 await self._ask(sheet)
@@ -254,7 +293,3 @@ class LmsSync:
     def _backoff(self) -> Backoff:
         pace = self.pace
         return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self.jitter() / 2)
-
-
-def _key(sheet: Sheet) -> tuple[str, str]:
-    return sheet.session, sheet.batch

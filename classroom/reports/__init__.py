@@ -1,1 +1,1 @@
-"""Reports of a session: messages, CSV, workbook and picture; and a teacher's history. Only sending.py does I/O."""
+"""Reports of a session, a teacher's history, and registers. Only sending.py and register_sending.py do I/O."""

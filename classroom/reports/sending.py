@@ -5,14 +5,18 @@ import functools
 import logging
 import zlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from classroom.domain.sessions import end_of
 from classroom.overview import SessionOverview, note_text
-from classroom.reports.files import LOW_HEADER, csv_file, rows, xlsx_file
+from classroom.reports.names import lesson_stem
+from classroom.reports.pdf import pdf_file
 from classroom.reports.picture import picture
+from classroom.reports.sheet import sheet_table
+from classroom.reports.tables import Column, Table, csv_file
 from classroom.reports.texts import WORST_SHOWN, caption, history_texts, low_attendance, report_lines, report_texts
+from classroom.reports.workbook import xlsx_file
 from classroom.services import Classroom
 from core.json_file import delete_older, replace_file
 from telegram_app.i18n import Texts
@@ -24,17 +28,26 @@ log = logging.getLogger(__name__)
 ASKED_TWICE = timedelta(seconds=10)
 
 
+def kept_since(classroom: Classroom) -> date:
+    """Return the day since which lessons are kept (RETENTION_DAYS)."""
+    kept = classroom.clock.now() - timedelta(days=classroom.settings.retention_days)
+    return kept.astimezone(classroom.settings.zone).date()
+
+
 @dataclass(frozen=True)
 class ReportFiles:
     """The folder of the reports' files; the keeper deletes old ones."""
 
     folder: Path
 
-    def write(self, name: str, content: bytes) -> str:
-        """Write a file (0600); return the name under which it is sent. Raises OSError. Blocks."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        replace_file(self.folder / name, content)
-        return name
+    def write(self, folder: str, name: str, content: bytes) -> str:
+        """Write a file (0600) into a folder of its own, so that people get it by this name; return its reference.
+
+        Raises OSError. Blocks.
+        """
+        (self.folder / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(self.folder / folder / name, content)
+        return f"{folder}/{name}"
 
     def clean(self, before: datetime) -> int:
         return delete_older(self.folder, before)
@@ -45,7 +58,7 @@ class SessionReports:
     """Sends the reports of a session to its teacher."""
 
     _classroom: Classroom
-    _files: ReportFiles
+    files: ReportFiles
     _asked: dict[str, datetime] = field(default_factory=dict)  # by session: when a teacher last asked for its report
 
     async def send(self, overview: SessionOverview, *, final: bool, asked: bool = False) -> None:
@@ -69,7 +82,7 @@ class SessionReports:
             texts = report_texts(_, overview, final=final, zone=zone, since=f"{since.astimezone(zone):%H:%M}")
             items = [Item(session.teacher, "send", text, lane=NOTICE, quiet=True) for text in texts]
         else:
-            items = await self._items(_, overview, final=final, at=now)
+            items = await self._items(_, overview, final=final, asked=asked, at=now)
 
         def claim() -> bool:
             is_first = claims.claim(key, now)
@@ -83,39 +96,46 @@ class SessionReports:
     async def send_history(self, person: int) -> None:
         """Send a teacher's history: one message, and where many students are below the limit a file of them."""
         _, now, store = self._classroom.teacher.texts(person), self._classroom.clock.now(), self._classroom.store
-        since = (now - timedelta(days=self._classroom.settings.retention_days)).date().isoformat()
-        found = await store.history(person, since)
+        zone = self._classroom.settings.zone
+        since, until = kept_since(self._classroom), now.astimezone(zone).date()
+        found = (await store.register(person, since, until))[::-1]
         open_ones = {each.id: await store.check_ins(each.id) for each, _sheets in found if each.final_at is None}
 
         def draw() -> tuple[list[str], bytes]:
             history = [SessionOverview(session, sheets, open_ones.get(session.id, [])) for session, sheets in found]
             low = low_attendance(history)
-            lines = [
-                [batch, student, name, subject, f"{percent:.0f}"] for percent, name, student, subject, batch in low
-            ]
-            return history_texts(_, history, low), csv_file(lines, LOW_HEADER) if len(low) > WORST_SHOWN else b""
+            titles = (_("Batch"), _("Student ID"), _("Name"), _("Subject"), _("Attended, %"))
+            lines = [(batch, student, name, subject, percent) for percent, name, student, subject, batch in low]
+            table = Table("", (), [Column(each) for each in titles], lines)
+            return history_texts(_, history, low), csv_file(table, _.language) if len(low) > WORST_SHOWN else b""
 
         texts, content = await asyncio.to_thread(draw)
         items = [Item(person, "send", text, quiet=number > 0) for number, text in enumerate(texts)]
         if content:
-            name = f"low-attendance-{now:%Y-%m-%d-%H%M%S}-{person}.csv"
-            file = await asyncio.to_thread(self._files.write, name, content)
+            folder, name = f"low-{person}-{now:%Y%m%d%H%M%S}", f"low-attendance_{until}.csv"
+            file = await asyncio.to_thread(self.files.write, folder, name, content)
             items.append(Item(person, "album", files=(file,), quiet=True))
         await self._classroom.teacher.outbox.put(*items)
 
-    async def _items(self, _: Texts, overview: SessionOverview, *, final: bool, at: datetime) -> list[Item]:
-        """Return the report as an album of its files, the text below them, or above where it is too long for that."""
+    async def _items(
+        self, _: Texts, overview: SessionOverview, *, final: bool, asked: bool, at: datetime
+    ) -> list[Item]:
+        """Return the report as an album of its files, the text below them, or above where it is too long for that.
+
+        Few files, so that a day has few messages: the CSV and the picture, which is in the PDF, come when asked for.
+        """
         session, person, zone = overview.session, overview.session.teacher, self._classroom.settings.zone
         teacher = await self._classroom.store.teacher(person)
-        by = teacher.name if teacher is not None and teacher.name else "teacher"
-
-        kind = "final" if final else "provisional"
-        name = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
+        by = teacher.name if teacher is not None and teacher.name else _("teacher")
+        name = lesson_stem(session.subject, session.batches, session.date, session.lesson)
+        folder = f"{session.id}-{at.astimezone(zone):%H%M%S}-{'final' if final else 'provisional'}"
 
         def make() -> tuple[str, ...]:
-            lines = rows(overview, zone, by, functools.partial(note_text, _))
-            made = {"png": picture(_, overview, zone), "csv": csv_file(lines), "xlsx": xlsx_file(lines)}
-            return tuple(self._files.write(f"{name}.{ending}", content) for ending, content in made.items())
+            table = sheet_table(_, overview, zone, by, at, functools.partial(note_text, _))
+            drawn = picture(_, overview, zone)
+            made = {"xlsx": xlsx_file(table), "pdf": pdf_file(table, drawn)}
+            made |= {"csv": csv_file(table, _.language), "png": drawn} if asked else {}
+            return tuple(self.files.write(folder, f"{name}.{ending}", content) for ending, content in made.items())
 
         files = await asyncio.to_thread(make)
         texts = await asyncio.to_thread(report_texts, _, overview, final=final, zone=zone)

@@ -1,12 +1,13 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
+from collections import Counter
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import CLEAR, is_of_check
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, attendance_percentage
+from classroom.domain.sessions import CheckIn, CheckInStep, LmsRecord, Session, Status, attendance_percentage
 from classroom.domain.sorting import name_key
-from classroom.overview import SessionOverview, day_of, note_text
+from classroom.overview import SessionOverview, day_of, note_text, subject_of
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
@@ -15,6 +16,7 @@ LOW_ATTENDANCE = 75.0  # percent
 LONGEST_LIST = 40  # sessions in the history's message
 WORST_SHOWN = 20  # students with low attendance in it; if there are more, a file has all
 DIFFERING_SHOWN = 20  # students
+ALIKE_SHOWN = 10  # students with one mark by hand; if there are more, the report has their number
 
 
 # percentage, name, student ID, subject, batch
@@ -22,13 +24,13 @@ Low = tuple[float, str, str, str, str]
 
 
 def caption(session: Session) -> str:
-    return f"{short(session.subject, 300)}, {day_of(session)}"
+    return f"{subject_of(session)}, {day_of(session)}"
 
 
 def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo, since: str = "") -> list[str]:
     """Return a report's messages; ``since``: the time of the report after which nothing has changed."""
     title, kind, batches = _("Report"), _("final") if final else _("provisional"), ", ".join(overview.session.batches)
-    first = f"<b>{title}: {short(overview.session.subject, 300)}</b>, {day_of(overview.session)} ({kind})"
+    first = f"<b>{title}: {subject_of(overview.session)}</b>, {day_of(overview.session)} ({kind})"
     if since:
         unchanged = _("No change since the report at {time}.").format(time=since)
         return split([first, unchanged, *_lms_lines(_, overview)])
@@ -97,17 +99,30 @@ def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     return lines
 
 
+def record_lines(_: Texts, overview: SessionOverview) -> list[str]:
+    """Return what the teacher chose for the LMS, where the day has several lessons; HTML."""
+    texts = {
+        LmsRecord.NONE: _("Not sent to the LMS, as you chose: {batches}"),
+        LmsRecord.SHARED: _("One record in the LMS for the day's lessons, present in any of them: {batches}"),
+    }
+    found = {each: [sheet.batch for sheet in overview.sheets if sheet.lms_record is each] for each in texts}
+    return [texts[each].format(batches=short(", ".join(batches), 400)) for each, batches in found.items() if batches]
+
+
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
     lines = refused_lines(_, overview)
     texts: dict[str, list[str]] = {}
-    for sheet in overview.sheets:
+    sent = [sheet for sheet in overview.sheets if sheet.lms_record is not LmsRecord.NONE]
+    for sheet in sent:
         if not sheet.refused and sheet.acked_version < sheet.version:
             text = _("Still on the way to the LMS: {batches}") if overview.has_lms else _("Not recorded yet: {batches}")
             texts.setdefault(text, []).append(sheet.batch)
         elif overview.has_lms and not sheet.refused and (sheet.compared is None or not sheet.compared.possible):
             texts.setdefault(_("Sent to the LMS, not read back: {batches}"), []).append(sheet.batch)
     lines += [text.format(batches=short(", ".join(batches), 1500)) for text, batches in texts.items()]
-    return lines or [_("The LMS has everything.") if overview.has_lms else _("Recorded.")]
+    if sent and not lines:
+        lines = [_("The LMS has everything.") if overview.has_lms else _("Recorded.")]
+    return [*lines, *record_lines(_, overview)]
 
 
 def _failures(_: Texts, overview: SessionOverview) -> list[str]:
@@ -130,11 +145,16 @@ def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
     marks = [mark for mark in overview.marks.values() if mark.is_by_hand]
     if not marks:
         return []
-    lines = [bold(_("Marked by hand"))]
+    lines, alike = [bold(_("Marked by hand"))], Counter((mark.status, mark.reason) for mark in marks)
     for mark in marks:
-        time = f"{(overview.came_at(mark.student_id) or mark.at).astimezone(zone):%H:%M}"
+        at = (overview.came_at(mark.student_id) or mark.at).astimezone(zone)
+        time = f"{at:%H:%M}" if at.date().isoformat() == overview.session.date else f"{at:%d.%m. %H:%M}"
         reason = f", {short(mark.reason, 300)}" if mark.reason else ""
-        lines.append(f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, {time}{reason}")
+        number, who = alike[mark.status, mark.reason], short(overview.name(mark.student_id), 200)
+        if number <= ALIKE_SHOWN:
+            lines.append(f"- {who}: {status_word(_, mark.status)}, {time}{reason}")
+        elif (line := f"- {status_word(_, mark.status)}{reason}: {number}") not in lines:  # a whole class at once
+            lines.append(line)
     return lines
 
 
@@ -169,7 +189,7 @@ def _line(_: Texts, overview: SessionOverview) -> str:
     total = attended + len(overview.missing)
     percent = f"{100 * attended / total:.0f} %" if total else "-"
     batches = short(", ".join(session.batches), 200)
-    line = f"{day_of(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
+    line = f"{day_of(session)} {subject_of(session, 100)}, {batches}: {percent} ({attended}/{total})"
     return ", ".join([line, *_awaited(_, overview)])
 
 

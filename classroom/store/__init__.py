@@ -7,31 +7,18 @@ Every acknowledged write survives a crash. The store encrypts secrets (tokens, p
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from classroom.domain.code_attempts import WrongTry
-from classroom.domain.sessions import (
-    Binding,
-    CheckIn,
-    CheckInStep,
-    Consent,
-    Mark,
-    Place,
-    Session,
-    Sheet,
-    Teacher,
-    Template,
-    folded,
-)
+from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Mark, Place, Session, Sheet, Teacher, folded
+from classroom.domain.shared_records import Lesson
+from classroom.store.face_records import FaceRecords
 from classroom.store.records import (
     Attempt,
-    Records,
     SealedTokens,
-    UsedNote,
     account_hash,
     alias_of,
-    keyed_hash,
     taken_hash,
 )
 from core.encryption import Cipher
@@ -57,7 +44,7 @@ class StoreRefused(StoreError):
 
 
 class SessionExists(StoreError):
-    """``batch`` already has a session of this subject on this date (permanent); ``session`` is its ID."""
+    """``batch`` has this lesson of this subject on this date already (permanent); ``session`` is its session's ID."""
 
     def __init__(self, session: str, batch: str) -> None:
         super().__init__(f"session {session} has batch {batch} on that date")
@@ -96,7 +83,7 @@ class Correction:
     by_teacher: int = 0
 
 
-class Store(Records, Protocol):
+class Store(FaceRecords, Protocol):
     """Every method may raise StoreUnavailable, StoreDamaged for a record. Student IDs are compared by ``folded``.
 
     The methods with a body are the same in both databases.
@@ -149,8 +136,13 @@ class Store(Records, Protocol):
 
     # sessions and their codes
 
-    async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
-        """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists."""
+    async def create_session(
+        self, session: Session, sheets: Sequence[Sheet], code: str | None, valid_until: datetime
+    ) -> bool:
+        """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists.
+
+        ``code`` is None for a lesson without phones.
+        """
 
     async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None: ...  # else raises SessionExists
 
@@ -192,12 +184,12 @@ class Store(Records, Protocol):
     async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
         """End a session and its codes; None if it had ended before: the first caller ends it.
 
-        Cancelling also deletes the teacher's place, and allows new sessions of its batches on this date, except of
-        those that the LMS has a record of.
+        Cancelling also deletes the teacher's place, and allows new sessions of this lesson, except of batches that the
+        LMS has a record of. Where the day has other lessons their records are written anew, without its marks.
         """
 
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
-        """Open an ended session again, with a new code and new reports; None: cancelled, or the code is taken."""
+        """Open an ended session again, with a new code and new reports; None: it can't be, or the code is taken."""
 
     async def set_reported(
         self, session_id: str, at: datetime, final: bool, *, ended_at: datetime | None = None
@@ -219,16 +211,28 @@ class Store(Records, Protocol):
 
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]: ...  # whose rosters have the ID
 
-    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """Put a mark into every sheet that has the student, and increment the versions of those; False: no change.
+    async def other_lessons(self, sheet: Sheet) -> list[Lesson]:
+        """Return a batch's other lessons of the same subject and date: all that were opened, cancelled ones, too."""
+        day = {name: getattr(sheet, name) for name in ("campus", "batch", "subject", "date")}
+        if not await self.count(Sheet, **day, session__ne=sheet.session):
+            return []
+        sheets = await self.every(Sheet, "session", **day, session__ne=sheet.session)
+        sessions = await self.every(Session, id__in=tuple(each.session for each in sheets))
+        by_id = {session.id: session for session in sessions}
+        lessons = [(each, by_id[each.session]) for each in sheets if each.session in by_id]
+        return sorted(lessons, key=lambda each: (each[1].opened_at, each[1].id))
+
+    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool: ...  # False: no change
+
+    async def mark_all(self, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+        """Put marks into every sheet that has their students, one new version of each; return the IDs of changed ones.
 
         Each sheet is changed atomically; a call that was interrupted between two of them has to be repeated. Without
         ``overwrite`` an existing mark stays: a second check-in, or one after the teacher marked by hand, changes
-        nothing. Raises NoSuchSession: no roster of the session has the student.
+        nothing. Raises NoSuchSession, and changes nothing: no roster of the session has one of the students.
         """
 
-    async def unacked(self) -> list[Sheet]:
-        """Return the sheets whose newest version the LMS has not confirmed, except refused ones."""
+    async def unacked(self) -> list[Sheet]: ...  # whose newest version the LMS has not confirmed, except refused ones
 
     async def acked(self, session_id: str, batch: str, version: int) -> None:
         """Record that the LMS has this version (never backwards) and so the record itself."""
@@ -286,51 +290,6 @@ class Store(Records, Protocol):
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""
         return await self.every(CheckIn, "face.sent_at session student_id", step=CheckInStep.CHECKING)
-
-    # faces
-
-    async def consent(self, telegram_id: int) -> Consent | None:
-        return await self.first(Consent, telegram_id=telegram_id)
-
-    async def set_consent(self, consent: Consent) -> None:
-        await self.put(consent)
-
-    async def template(self, student_id: str) -> Template | None:
-        return await self.first(Template, folded=folded(student_id))
-
-    async def templates_of_class(self, session_id: str, student_id: str, wording: int) -> list[Template]:
-        """Return the templates of a student's classmates in a session who agreed to be compared with the class.
-
-        ``wording`` is the current version of the consent text. Whose roster does not allow a face is left out.
-        """
-        roster = [student for sheet in await self.sheets(session_id) for student in sheet.roster]
-        refused = {folded(each.student_id) for each in roster if not each.face_allowed}
-        ids = {folded(each.student_id) for each in roster} - refused - {folded(student_id)}
-        bound = await self.every(Binding, folded__in=tuple(sorted(ids)), telegram_id__ne=None)
-        agreed: dict[str, Any] = {"given": True, "with_class": True, "wording": wording}
-        consents = await self.every(Consent, telegram_id__in=tuple(each.telegram_id for each in bound), **agreed)
-        people = {each.telegram_id for each in consents}
-        ids = {folded(each.student_id) for each in bound if each.telegram_id in people}
-        return await self.every(Template, "folded", folded__in=tuple(sorted(ids)))
-
-    async def save_template(self, template: Template) -> None:
-        await self.put(template)
-
-    async def remove_template(self, student_id: str) -> None:
-        await self.delete(Template, folded=folded(student_id))
-
-    async def remove_templates(self, made_before: datetime) -> list[str]:
-        """Delete the templates and consents made before then (the term's end); return the templates' student IDs."""
-        old = [each.student_id for each in await self.every(Template, "folded", made_at__lt=made_before)]
-        # one by one, so that exactly those that were deleted are returned
-        gone = [each for each in old if await self.delete(Template, folded=folded(each), made_at__lt=made_before)]
-        await self.delete(Consent, at__lt=made_before)
-        return gone
-
-    async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
-        """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""
-        note = UsedNote(fingerprint, keyed_hash(f"check {owner}", self.cipher.digest), at)
-        return (await self._kept(note, fingerprint=fingerprint)).owner == note.owner
 
     # corrections that students ask for
 
@@ -416,14 +375,18 @@ class Store(Records, Protocol):
 
     # history and cleaning
 
-    async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
-        """Return a teacher's ended sessions since a date (YYYY-MM-DD), except cancelled ones, newest first."""
-        which: dict[str, Any] = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
-        sessions = await self.every(Session, "-opened_at id", **which)
-        sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
-        for sheet in await self.every(Sheet, "batch", session__in=tuple(sheets)):
-            sheets[sheet.session].append(sheet)
-        return [(session, sheets[session.id]) for session in sessions]
+    async def lessons(self, teacher: int | None, since: date, until: date) -> list[Session]:
+        """Return a teacher's ended sessions on these days, except cancelled ones, oldest first; None: everybody's."""
+        which: dict[str, Any] = {"date__gte": since.isoformat(), "date__lt": (until + timedelta(days=1)).isoformat()}
+        which |= {"ended_at__ne": None, "cancelled": False} | ({} if teacher is None else {"teacher": teacher})
+        return await self.every(Session, "date opened_at id", **which)
+
+    async def register(
+        self, teacher: int | None, since: date, until: date, subject: str = ""
+    ) -> list[tuple[Session, list[Sheet]]]:
+        """Return the sessions of ``lessons``, of all subjects or of one, with their sheets."""
+        found = await self.lessons(teacher, since, until)
+        return [(each, await self.sheets(each.id)) for each in found if subject in ("", each.subject)]
 
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         """Return the ended sessions with a student on their rosters, newest first, with the student's mark."""

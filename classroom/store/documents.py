@@ -41,7 +41,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         *_sparse("past_codes.code"),
         *_on("teacher -opened_at", "final_at"),
     ],
-    "marks": [*_on("session batch", "students session"), *_sparse("owed", "draft_since")],
+    "marks": [*_on("session batch", "students session", "date batch"), *_sparse("owed", "draft_since")],
     "check_ins": _on("session code_at", "telegram_id -code_at", "step face.sent_at"),
     "consents": _on("at"),
     "corrections": _on("telegram_id", "session", "asked_at", "decided_at"),
@@ -96,10 +96,11 @@ def record_from(kind: type[Kind], document: Document) -> Kind:
 
 def conditions(kind: type[Any], where: Mapping[str, Any]) -> Document:
     """Return conditions as ``Records`` takes them as MongoDB's."""
-    key, terms = TABLES[kind].key, {}
+    terms: dict[str, Document] = {}
     for condition, value in _identified(kind, stored(kind, where)).items():
         name, _, operator = condition.partition("__")
-        terms["_id" if (name,) == key else name] = {f"${operator or 'eq'}": value}
+        field = "_id" if (name,) == TABLES[kind].key else name
+        terms[field] = terms.get(field, {}) | {f"${operator or 'eq'}": value}
     return terms
 
 
@@ -112,8 +113,9 @@ def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
 
 
 def lesson_of(sheet: Sheet) -> str:
-    """Return a batch's lesson as one text, which no two sessions may share."""
-    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date], ensure_ascii=False)
+    """Return a batch's lesson as one text, which no two sessions may share; without a name as it was before names."""
+    name = [folded(sheet.lesson)] if sheet.lesson else []
+    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date, *name], ensure_ascii=False)
 
 
 def with_codes(document: Document, codes: list[Document]) -> Document:

@@ -6,16 +6,17 @@ and its versions. Where a change spans several documents, the one that makes it 
 interruption leaves behind is harmless and deleted later.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING
 
 from classroom.domain.sessions import Mark, Sheet, folded
-from classroom.store import NoSuchSession
+from classroom.store import NoSuchSession, StoreUnavailable
 from classroom.store.documents import Document, key_of, places_in, record_from
 from classroom.store.mongo_connection import asks
-from classroom.store.mongo_sessions import Sessions
+from classroom.store.mongo_sessions import RACES, TOO_MANY_RACES, Sessions
 from classroom.store.plain import fields_of, text_of
 from classroom.store.records import alias_of, taken_hash
 
@@ -50,8 +51,40 @@ class MongoStore(Sessions):
         return changed > 0
 
     @asks
+    async def mark_all(self, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+        by_id, changed = {folded(mark.student_id): mark for mark in marks}, set[str]()
+        sheets = self.collection("marks").find({"session": session_id}, ["students"]).sort("batch")
+        found = {sheet["_id"]: by_id.keys() & set(sheet["students"]) async for sheet in sheets}
+        if unknown := by_id.keys() - set().union(*found.values()):
+            raise NoSuchSession(f"session {session_id} has no student {by_id[min(unknown)].student_id}")
+        for key, ids in found.items():
+            if ids:
+                changed |= await self._mark_sheet(key, [by_id[each] for each in ids], overwrite=overwrite)
+        return changed
+
+    async def _mark_sheet(self, key: str, marks: Sequence[Mark], *, overwrite: bool) -> set[str]:
+        """Change a sheet's marks by compare-and-swap of its version, which every change of a mark increments."""
+        for _ in range(RACES):
+            sheet = await self.collection("marks").find_one({"_id": key}) or {"students": [], "version": 0}
+            changes, changed = {}, set()
+            for mark in marks:
+                new = {name: value for name, value in fields_of(mark).items() if name != "student_id"}
+                for at in places_in(sheet, mark.student_id):
+                    before = sheet["marks"].get(str(at))
+                    if before is None or (overwrite and any(before[name] != new[name] for name in COMPARED)):
+                        changes[f"marks.{at}"] = new
+                        changed.add(mark.student_id)
+            if not changes:
+                return set()
+            change = {"$set": {**changes, "owed": True}, "$inc": {"version": 1}}
+            unchanged = {"_id": key, "version": sheet["version"]}
+            if (await self.collection("marks").update_one(unchanged, change)).matched_count:
+                return changed
+        raise StoreUnavailable(TOO_MANY_RACES)
+
+    @asks
     async def unacked(self) -> list[Sheet]:
-        found = self.collection("marks").find({"owed": True, "refused": ""})
+        found = self.collection("marks").find({"owed": True, "refused": "", "lms_record": {"$ne": "none"}})
         owed = [each async for each in found.sort([("session", ASCENDING), ("batch", ASCENDING)])]
         if any("draft_since" in each for each in owed):  # of a session that is being opened, or never was
             known = await self.known({each["session"] for each in owed})

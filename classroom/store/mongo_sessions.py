@@ -12,6 +12,7 @@ from classroom.store.mongo_connection import MongoConnection, asks
 from classroom.store.plain import text_of
 
 RACES = 100  # attempts at a change that loses races: in each race one caller wins
+DAY = ("campus", "batch", "subject", "date")  # what a batch's lessons of a day have in common
 TOO_MANY_RACES = "too many changes at once in MongoDB"
 
 
@@ -21,7 +22,9 @@ def _has_code(code: str) -> Document:
 
 class Sessions(MongoConnection):
     @asks
-    async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
+    async def create_session(
+        self, session: Session, sheets: Sequence[Sheet], code: str | None, valid_until: datetime
+    ) -> bool:
         # The session's document makes the rest valid: it claims the lessons and the code at once, after the sheets.
         marks, mine = self.collection("marks"), {"session": session.id}
         if sheets:
@@ -29,7 +32,8 @@ class Sessions(MongoConnection):
         document = {**documents.document_of(session), "revision": 0}
         if sheets:
             document["lessons"] = [documents.lesson_of(sheet) for sheet in sheets]
-        document = documents.with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
+        codes = [{"code": code, "valid_until": text_of(valid_until)}] if code is not None else []
+        document = documents.with_codes(document, codes)
 
         async def insert() -> Session:
             try:
@@ -136,13 +140,29 @@ class Sessions(MongoConnection):
                 ended.pop("lessons", None)
             return ended
 
-        return await self._change(session_id, end)
+        # before and after: what is written in between still has the marks, and a crash may come in between
+        if cancelled:
+            await self._owe_others(session_id)
+        ended = await self._change(session_id, end)
+        if cancelled:
+            await self._owe_others(session_id)
+        return ended
+
+    async def _owe_others(self, session_id: str) -> None:
+        """Have what the LMS has of the other lessons of a session's batches on its day written anew."""
+        marks, known = self.collection("marks"), {"$or": [{"version": {"$gt": 0}}, {"acked_version": {"$gte": 0}}]}
+        async for each in marks.find({"session": session_id}, list(DAY)):
+            others = {name: each[name] for name in DAY} | {
+                "session": {"$ne": session_id},
+                "lms_record": {"$ne": "none"},
+            }
+            await marks.update_many(others | known, {"$inc": {"version": 1}, "$set": {"owed": True}})
 
     @asks
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
 
         def reopen(document: Document) -> Document | None:
-            if document["ended_at"] is None or document["cancelled"]:
+            if document["ended_at"] is None or document["cancelled"] or document["without_phones"]:
                 return None
             changed = dict.fromkeys(("ended_at", "reported_at", "final_at"))
             changed |= {"closes_at": text_of(closes_at), "reopened_at": text_of(now)}
@@ -154,7 +174,7 @@ class Sessions(MongoConnection):
     @asks
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         ended = {"_id": {"$in": await self._ids_with(student_id)}, "ended_at": {"$ne": None}, "cancelled": False}
-        sessions = await self.found(Session, ended, "-opened_at id", limit)
+        sessions = await self.found(Session, ended, "-date -opened_at id", limit)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
         mine = {"students": folded(student_id), "session": {"$in": list(sheets)}}
         for sheet in await self.found(Sheet, mine, "batch"):
@@ -170,12 +190,28 @@ class Sessions(MongoConnection):
         count += (await self.collection("used_notes").delete_many({"at": {"$lt": old}})).deleted_count
         over = {"opened_at": {"$lt": old}, "$or": [{"final_at": {"$ne": None}}, {"cancelled": True}]}
         ids = [each["_id"] async for each in sessions.find(over, ["_id"])]
+        beside = await self._beside_younger(ids, old)
+        ids = [each for each in ids if each not in beside]
         if ids:  # the session last, so that a call that was interrupted leaves nothing behind
             await sheets.delete_many({"session": {"$in": ids}})
             for name in ("check_ins", "corrections"):
                 await self.collection(name).delete_many({"session": {"$in": ids}})
             count += (await sessions.delete_many({"_id": {"$in": ids}})).deleted_count
         return count + await self._clean_drafts(text_of(hour_ago))
+
+    async def _beside_younger(self, session_ids: list[str], until: str) -> set[str]:
+        """Return those of some sessions that have a lesson of a day in common with one that stays: as in SQLite."""
+        lessons: dict[tuple[str, ...], set[str]] = {}
+        found: Document = {"session": {"$in": session_ids}}
+        async for each in self.collection("marks").find(found, [*DAY, "session"]):
+            lessons.setdefault(tuple(each[name] for name in DAY), set()).add(each["session"])
+        found = {"date": {"$in": list({key[-1] for key in lessons})}, "session": {"$nin": session_ids}}
+        others = [each async for each in self.collection("marks").find(found, [*DAY, "session"])]
+        stays: Document = {"$or": [{"opened_at": {"$gte": until}}, {"final_at": None, "cancelled": False}]}
+        stays["_id"] = {"$in": [each["session"] for each in others]}
+        young = {each["_id"] async for each in self.collection("sessions").find(stays, ["_id"])}
+        keys = [tuple(each[name] for name in DAY) for each in others if each["session"] in young]
+        return set().union(*(lessons.get(key, set()) for key in keys))
 
     async def _ensure_unopened(self, sheets: Sequence[Sheet]) -> None:
         lessons = {documents.lesson_of(sheet): sheet.batch for sheet in sheets}
@@ -210,14 +246,14 @@ class Sessions(MongoConnection):
         raise StoreUnavailable(TOO_MANY_RACES)
 
     async def _with_code(
-        self, code: str, now: datetime, change: Callable[[], Awaitable[Session | None]]
+        self, code: str | None, now: datetime, change: Callable[[], Awaitable[Session | None]]
     ) -> Session | None:
         """Make a change that gives a session this code; None also where another live session has the code."""
         for _ in range(RACES):
             try:
                 return await change()
             except DuplicateKeyError:
-                if not await self._release(code, now):
+                if code is not None and not await self._release(code, now):
                     return None
         raise StoreUnavailable(TOO_MANY_RACES)
 

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
+from classroom.domain.face_records import Consent, Template
+from classroom.domain.sessions import Binding, CheckIn, Mark, Session, Sheet, Teacher, folded
 from classroom.store import Correction, StoreDamaged
 from classroom.store.records import Attempt, SealedTokens, UsedNote, account_hash, taken_hash
 from core.encryption import Digest

@@ -180,6 +180,18 @@ _KEYS_FIRST = """
     ALTER TABLE bindings ADD COLUMN taken TEXT;
     CREATE UNIQUE INDEX bindings_taken ON bindings (taken);
 """
+# Several lessons of a batch and subject a day: their names make them different ones.
+_VERSION_7 = """
+    ALTER TABLE sessions ADD COLUMN lesson TEXT NOT NULL DEFAULT '';
+    ALTER TABLE sessions ADD COLUMN lms_record TEXT NOT NULL DEFAULT 'own';
+    ALTER TABLE sessions ADD COLUMN without_phones INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sheets ADD COLUMN lesson TEXT NOT NULL DEFAULT '';
+    ALTER TABLE sheets ADD COLUMN lesson_key TEXT NOT NULL DEFAULT ''; -- the name as it is compared
+    ALTER TABLE sheets ADD COLUMN lms_record TEXT NOT NULL DEFAULT 'own';
+    DROP INDEX one_sheet_a_lesson;
+    CREATE UNIQUE INDEX one_sheet_a_lesson ON sheets (campus, batch, subject, date, lesson_key) WHERE freed = 0;
+    CREATE INDEX sheets_of_a_day ON sheets (date, batch);
+"""
 # What older versions stored without a key: hashes of 32 digits, and IDs of students whose data were deleted.
 KEYED = (
     "UPDATE unbindings SET student_id = taken(student_id) WHERE telegram_id IS NULL AND length(student_id) <> 40",
@@ -200,6 +212,6 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _KEYS_FIRST),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _KEYS_FIRST, _VERSION_7),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

@@ -4,7 +4,7 @@ Every method of this module is one transaction in the store's own thread, so tha
 reads and writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection
@@ -16,6 +16,21 @@ from classroom.store.plain import fields_of, text_of
 from classroom.store.records import alias_of, taken_hash
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
+# so that what the LMS has of the other lessons of a session's batches on its day is written anew
+_OWE_OTHERS = """
+    UPDATE sheets SET version = version + 1
+    WHERE (campus, batch, subject, date) IN (SELECT campus, batch, subject, date FROM sheets WHERE session = ?1)
+        AND session <> ?1 AND lms_record <> 'none' AND (version > 0 OR acked_version >= 0)
+"""
+# Sessions before ?1 that are over. Lessons of one batch, day and subject go together: they may share a record.
+_OLD_SESSIONS = """
+    DELETE FROM sessions WHERE opened_at < ?1 AND (final_at IS NOT NULL OR cancelled = 1) AND NOT EXISTS (
+        SELECT 1 FROM sheets AS mine JOIN sheets AS other USING (campus, batch, subject, date)
+        JOIN sessions AS stays ON stays.id = other.session
+        WHERE mine.session = sessions.id
+            AND (stays.opened_at >= ?1 OR (stays.final_at IS NULL AND stays.cancelled = 0))
+    )
+"""
 COMPARED = ("status", "by_teacher", "reason", "came_at")  # a mark that differs in none of these is no change
 
 
@@ -26,15 +41,16 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def create_session(
-        self, db: Connection, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime
+        self, db: Connection, session: Session, sheets: Sequence[Sheet], code: str | None, valid_until: datetime
     ) -> bool:
         _ensure_unopened(db, sheets)
-        if _is_live(db, code, session.opened_at):
+        if code is not None and _is_live(db, code, session.opened_at):
             return False
         rows.insert(db, "sessions", fields_of(session))
-        _add_code(db, session.id, code, valid_until)
+        if code is not None:
+            _add_code(db, session.id, code, valid_until)
         for sheet in sheets:
-            fields = fields_of(sheet)
+            fields = fields_of(sheet) | {"lesson_key": folded(sheet.lesson)}
             del fields["roster"], fields["marks"]  # they have tables of their own
             rows.insert(db, "sheets", fields)
         students = [(sheet.batch, student) for sheet in sheets for student in sheet.roster]
@@ -106,6 +122,7 @@ class SqliteStore(SqliteConnection):
         _shorten_codes(db, session_id, at)
         if cancelled:
             rows.update(db, "sheets", {"freed": True}, {"session": session_id, "in_lms": False})
+            db.execute(_OWE_OTHERS, (session_id,))
         return _session(db, session_id)
 
     @writes
@@ -113,7 +130,7 @@ class SqliteStore(SqliteConnection):
         if _is_live(db, code, now):
             return None
         changes = dict.fromkeys(("ended_at", "reported_at", "final_at")) | {"closes_at": closes_at, "reopened_at": now}
-        which = {"id": session_id, "ended_at__ne": None, "cancelled": False}
+        which = {"id": session_id, "ended_at__ne": None, "cancelled": False, "without_phones": False}
         reopened = _session(db, session_id) if rows.update(db, "sessions", changes, which) else None
         if reopened is not None:
             _add_code(db, session_id, code, code_ends(reopened, now))
@@ -124,7 +141,7 @@ class SqliteStore(SqliteConnection):
         key = folded(student_id)
         query = (
             "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
-            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
+            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY date DESC, opened_at DESC, id LIMIT ?"
         )
         of_session = (
             'SELECT marks.*, by_teacher AS "by" FROM enrolled JOIN marks USING (session, batch, student_id)'
@@ -145,31 +162,18 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
-        enrolled = db.execute(query, (folded(mark.student_id), session_id)).fetchall()
-        if not enrolled:
-            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new = fields_of(mark)
-        new["by_teacher"] = new.pop("by")
-        changed = False
-        for student in enrolled:
-            key = {name: student[name] for name in ("session", "batch", "student_id")}
-            query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
-            before = db.execute(query, tuple(key.values())).fetchone()
-            if before is None:
-                rows.insert(db, "marks", new | key)
-            elif overwrite and any(before[name] != new[name] for name in COMPARED):
-                rows.update(db, "marks", new | key, key)
-            else:
-                continue
-            query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
-            db.execute(query, (session_id, student["batch"]))
-            changed = True
-        return changed
+        return bool(_mark_all(db, session_id, [mark], overwrite=overwrite))
+
+    @writes
+    def mark_all(self, db: Connection, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+        return _mark_all(db, session_id, marks, overwrite=overwrite)
 
     @reads
     def unacked(self, db: Connection) -> list[Sheet]:
-        query = "SELECT * FROM sheets WHERE acked_version < version AND refused = '' ORDER BY session, batch"
+        query = (
+            "SELECT * FROM sheets WHERE acked_version < version AND refused = '' AND lms_record <> 'none'"
+            " ORDER BY session, batch"
+        )
         return rows.read(db, Sheet, query)
 
     @writes
@@ -233,7 +237,7 @@ class SqliteStore(SqliteConnection):
         deleted = [
             db.execute("DELETE FROM codes WHERE valid_until < ?", (text_of(now - CODES_KEPT),)),
             db.execute("DELETE FROM attempts WHERE at < ?", hour_ago),
-            db.execute("DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)", old),
+            db.execute(_OLD_SESSIONS, old),
             db.execute("DELETE FROM unbindings WHERE at < ?", old),
             db.execute("DELETE FROM used_notes WHERE at < ?", old),
         ]
@@ -246,10 +250,40 @@ def _session(db: Connection, session_id: str) -> Session | None:
 
 def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
     for sheet in sheets:
-        query = "SELECT session FROM sheets WHERE campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
-        existing = db.execute(query, (sheet.campus, sheet.batch, sheet.subject, sheet.date)).fetchone()
+        query = (
+            "SELECT session FROM sheets WHERE campus = ? AND batch = ? AND subject = ? AND date = ? AND lesson_key = ?"
+            " AND freed = 0"
+        )
+        key = (sheet.campus, sheet.batch, sheet.subject, sheet.date, folded(sheet.lesson))
+        existing = db.execute(query, key).fetchone()
         if existing is not None:
             raise SessionExists(existing["session"], sheet.batch)
+
+
+def _mark_all(db: Connection, session_id: str, marks: Collection[Mark], *, overwrite: bool) -> set[str]:
+    changed, batches = set(), set()
+    for mark in marks:
+        query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
+        enrolled = db.execute(query, (folded(mark.student_id), session_id)).fetchall()
+        if not enrolled:
+            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
+        new = fields_of(mark)
+        new["by_teacher"] = new.pop("by")
+        for student in enrolled:
+            key = {name: student[name] for name in ("session", "batch", "student_id")}
+            query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
+            before = db.execute(query, tuple(key.values())).fetchone()
+            if before is None:
+                rows.insert(db, "marks", new | key)
+            elif overwrite and any(before[name] != new[name] for name in COMPARED):
+                rows.update(db, "marks", new | key, key)
+            else:
+                continue
+            batches.add(student["batch"])
+            changed.add(mark.student_id)
+    for batch in batches:
+        db.execute("UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?", (session_id, batch))
+    return changed
 
 
 def _is_live(db: Connection, code: str, now: datetime) -> bool:

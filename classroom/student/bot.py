@@ -226,8 +226,8 @@ class StudentBot:
         await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
     async def _tell(self, person: int, told: Answer, located: int | None = None) -> None:
-        _ = self._side.texts(person)
-        text = answer_text(_, told, self._classroom.settings)
+        self._classroom.metrics.answered(told.kind.value)
+        text = answer_text(_ := self._side.texts(person), told, self._classroom.settings)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
             if told.kind is AnswerKind.PLACE:
                 follows = _("When you are in the right place, I put {sign} on it. Then your teacher has to confirm.")

@@ -15,7 +15,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.domain.sessions import Mark, Session, Status, mark_of
-from classroom.overview import day_of, read_overview, title
+from classroom.overview import day_of, lesson_name, read_overview, subject_of, title
 from classroom.services import Classroom
 from classroom.store import Correction
 from classroom.student.texts import over_text, status_word
@@ -58,7 +58,7 @@ class Corrections:
         person = sender(update)
         _, lessons = self._student.texts(person), (await self._lessons(person))[:LESSONS_SHOWN]
         text = _("Which lesson? Your teacher gets your reason and decides.") if lessons else _("Nothing to correct.")
-        keyboard = [[Button(f"{day_of(each)} {each.subject[:40]}", f"fix:{each.id}")] for each, _mark in lessons]
+        keyboard = [[Button(f"{day_of(each)} {lesson_name(each, 24)}", f"fix:{each.id}")] for each, _mark in lessons]
         await self._show(person, text, keyboard)
 
     async def _chosen(self, update: Update, context: Context) -> None:
@@ -169,6 +169,6 @@ class Corrections:
         else:
             text = _("Your teacher has decided on your request: it is left as it is. Speak to your teacher.")
             text = over_text(_, session) if session.cancelled else text
-            text = f"{bold(short(session.subject, 300))}, {day_of(session)}\n{text}"
+            text = f"{bold(subject_of(session))}, {day_of(session)}\n{text}"
             items = [Item(person, "send", text, lane=NOTICE)]
         await side.outbox.put(*items, when=functools.partial(side.claims.claim, claim, self._classroom.clock.now()))

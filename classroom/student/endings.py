@@ -68,11 +68,12 @@ class Endings:
                 await self._side.outbox.put(*items, when=functools.partial(self._side.claims.claim, key, now))
 
     async def cancel(self, session: Session) -> None:
-        """Tell those who checked in, or were marked, of the cancellation, unless the LMS has their mark: it stays."""
+        """Tell those who checked in, or were marked, of the cancellation, unless their mark stays in the LMS."""
         store, now = self._classroom.store, self._classroom.clock.now()
         marked: dict[str, bool] = {}
         for sheet in await store.sheets(session.id):
-            marked |= {student_id: sheet.in_lms or marked.get(student_id, False) for student_id in sheet.marks}
+            stays = sheet.in_lms and not await self._classroom.shares_record(sheet)
+            marked |= {student_id: stays or marked.get(student_id, False) for student_id in sheet.marks}
         await self.expire(session)
         for student_id, is_kept in marked.items():
             binding = await store.binding_for(student_id)

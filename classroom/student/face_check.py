@@ -24,6 +24,7 @@ from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
 from classroom.domain.sessions import CheckIn, CheckInStep, Session
 from classroom.domain.video_notes import Unusable
+from classroom.overview import subject_of
 from classroom.services import Classroom, question
 from classroom.store import StoreError
 from classroom.student.face_texts import (
@@ -38,7 +39,6 @@ from classroom.student.face_traces import ROUND_VIDEO, FaceTraces, key_of, quest
 from classroom.student.texts import answer_text
 from classroom.verification.reviews import FaceReviews
 from telegram_app.i18n import Texts
-from telegram_app.lines import short
 from telegram_app.outbox import NOTICE, URGENT, Button, Item, Keyboard
 from telegram_app.side import Context, sender, tapped
 
@@ -90,7 +90,7 @@ class FaceDialog:
     def _question(self, person: int, session: Session, check_in: CheckIn, before: str = "") -> tuple[str, Keyboard]:
         """Return text and buttons of the question for a check-in's step; ``before`` is a line above it."""
         _, settings, now = self._side.texts(person), self._classroom.settings, self._classroom.clock.now()
-        lines, face = [f"<b>{short(session.subject, 100)}</b>", *([before] if before else [])], check_in.face
+        lines, face = [f"<b>{subject_of(session, 100)}</b>", *([before] if before else [])], check_in.face
         key = session.id
         if face is None or face.given_at is None:
             until = policy.next_term_end(now.astimezone(settings.zone).date(), settings.term_ends)
@@ -165,6 +165,7 @@ class FaceDialog:
             return
         async with self.turn(person):
             answer = await self._steps.note(person, note_of(message), message.message_id)
+            self._classroom.metrics.answered(answer.kind.value)
             if answer.kind is AnswerKind.CHECKING and answer.is_new and answer.check_in is not None:
                 await self._acknowledge(person, answer.check_in, self._submit(answer.check_in) - 1)
                 return
@@ -249,7 +250,7 @@ class FaceDialog:
         """Send a check-in's state after its video was checked, once: a new message only where the student must act."""
         person, now = check_in.telegram_id, self._classroom.clock.now()
         _ = self._side.texts(person)
-        subject, key = f"<b>{short(session.subject, 300)}</b>\n", f"face:{key_of(check_in)}"
+        subject, key = f"<b>{subject_of(session)}</b>\n", f"face:{key_of(check_in)}"
         match check_in.step:
             case CheckInStep.FACE:
                 text = ""

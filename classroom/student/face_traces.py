@@ -15,12 +15,13 @@ from classroom.domain import face_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Session
 from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys, PersonKeysUnavailable
+from classroom.overview import subject_of
 from classroom.services import Classroom
 from classroom.student.face_texts import unusable_text
 from classroom.student.texts import claimed_text
 from classroom.verification.reviews import FaceReviews, ReviewFiles
 from telegram_app.files import SHIPPED
-from telegram_app.lines import bold, short
+from telegram_app.lines import bold
 from telegram_app.outbox import LATER, NOTICE, Item
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class FaceTraces:
         side, now = self._classroom.student, self._classroom.clock.now()
         for each in check_in.rivals:
             key = f"claimed:{session.id}:{check_in.student_id}:{each.telegram_id}"
-            text = f"{bold(short(session.subject, 300))}\n{claimed_text(side.texts(each.telegram_id))}"
+            text = f"{bold(subject_of(session))}\n{claimed_text(side.texts(each.telegram_id))}"
             item = Item(each.telegram_id, "send", text, ask="nothing", lane=NOTICE)
             await side.outbox.put(item, when=functools.partial(side.claims.claim, key, now))
 
@@ -119,7 +120,7 @@ class FaceTraces:
     async def _notify_handed_over(self, session: Session, check_in: CheckIn) -> None:
         _ = self._classroom.student.texts(check_in.telegram_id)
         sentence = unusable_text(_, Unusable.TECHNICAL) + " " + _("Your teacher has to confirm. I'll message you here.")
-        text = f"<b>{short(session.subject, 300)}</b>\n{sentence}"
+        text = f"<b>{subject_of(session)}</b>\n{sentence}"
         item = Item(check_in.telegram_id, "edit", text, [], question_slot(check_in.session), NOTICE, file=ROUND_VIDEO)
         await self._classroom.student.outbox.put(item)
 

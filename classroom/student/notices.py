@@ -4,8 +4,21 @@ import asyncio
 import functools
 import logging
 
+from classroom.check_in.by_hand import SETTLING
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
+from classroom.domain.sessions import (
+    UNDECIDED,
+    CheckIn,
+    CheckInStep,
+    LmsRecord,
+    Mark,
+    Session,
+    Sheet,
+    Status,
+    folded,
+    mark_of,
+)
+from classroom.overview import day_of, subject_of
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
@@ -50,11 +63,12 @@ class StudentNotices:
 
     async def tell_recorded(self, session: Session, sheet: Sheet) -> None:
         """Edit the message of each marked student of a sheet who is recorded in every sheet: what is known of that."""
+        is_settling = await self._is_settling(session)
         others = [each for each in await self._classroom.store.sheets(session.id) if each.batch != sheet.batch]
         recorded = [{folded(each): self._recorded(one, each) for each in one.marks} for one in (sheet, *others)]
         for student_id, mark in sheet.marks.items():
             known = {each[folded(student_id)] for each in recorded if folded(student_id) in each}
-            if "" in known:
+            if "" in known or (is_settling and mark.is_by_hand):
                 continue
             binding = await self._classroom.store.binding_for(student_id)
             if binding is None:
@@ -68,10 +82,15 @@ class StudentNotices:
             item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=LATER)
             await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
 
+    async def _is_settling(self, session: Session) -> bool:
+        """Whether the teacher may still be changing marks by hand: they are told once they are settled."""
+        return await asyncio.to_thread(self._side.claims.at, f"{SETTLING}{session.id}") is not None
+
     def _recorded(self, sheet: Sheet, student_id: str) -> str:
         """Return how far a student's mark has come: "file" (no LMS), "sent", "read" (back from the LMS), or ""."""
-        if sheet.acked_version < sheet.version or student_id in sheet.differing:
-            return ""
+        is_elsewhere = sheet.lms_record is LmsRecord.SHARED and not sheet.status_of(student_id).counts
+        if sheet.acked_version < sheet.version or student_id in sheet.differing or is_elsewhere:
+            return ""  # elsewhere: another lesson may decide on what the LMS has
         if not self._classroom.has_lms:
             return "file"
         return "" if sheet.compared is None else "read" if sheet.compared.possible else "sent"
@@ -79,14 +98,16 @@ class StudentNotices:
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
         at = (mark.came_at or mark.at).astimezone(self._classroom.settings.zone)
-        lines = [f"{short(session.subject, 300)}, {at:%H:%M}"]
+        is_same_day = at.date().isoformat() == session.date
+        lines = [f"{subject_of(session)}, {f'{at:%H:%M}' if is_same_day else day_of(session)}"]
         status = status_word(_, mark.status)
         if not mark.is_by_hand:
             title = _("Attendance marked")
             lines += [] if mark.status is Status.PRESENT else [_("Status: {status}").format(status=status)]
         else:
             title = _("Your teacher has marked you: {status}").format(status=status)
-            lines += [short(mark.reason, 300)] if mark.reason else []
+            plain = self._classroom.teacher.texts(mark.by)("by hand")  # which the title says already
+            lines += [short(mark.reason, 300)] if mark.reason not in ("", plain) else []
         return "\n".join([f"<b>{title}</b>", *lines])
 
     async def tell_rejected(self, session: Session, check_in: CheckIn) -> None:
@@ -99,7 +120,7 @@ class StudentNotices:
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         if check_in.note == UNDECIDED:
             text = undecided_text(_)
-        item = Item(person, "send", text.format(subject=short(session.subject, 300)), ask="nothing", lane=NOTICE)
+        item = Item(person, "send", text.format(subject=subject_of(session)), ask="nothing", lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
@@ -137,7 +158,7 @@ class StudentNotices:
                 text = _(
                     "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
                 )
-                text = f"{bold(short(session.subject, 300))}\n{text}"
+                text = f"{bold(subject_of(session))}\n{text}"
                 items += [Item(person, "send", text, ask="nothing", lane=NOTICE)]
                 items += [Item(person, "delete", slot=question_slot(session_id), lane=NOTICE)]
         await self._side.outbox.put(*items, when=lambda: self._side.claims.take_back(UNLINKING + key))
@@ -148,17 +169,18 @@ class StudentNotices:
         for check_in in kept_out:
             _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
             text = _("Your teacher has corrected the place of {subject}. Share your location again, from your phone.")
-            text = text.format(subject=bold(short(session.subject, 300)))
+            text = text.format(subject=bold(subject_of(session)))
             await self._side.outbox.put(self._classroom.location_request(self._side, person, text, check_in))
         return len(kept_out)
 
     async def catch_up(self, session: Session) -> None:
         """Send the notices that a previous process, or a failing database, left unsent."""
-        sheets = await self._classroom.store.sheets(session.id)
+        sheets, is_settling = await self._classroom.store.sheets(session.id), await self._is_settling(session)
         await self._check_ins.settle(session, sheets)
         for sheet in sheets:
             for student_id, mark in sheet.marks.items():
-                await self.tell_mark(session, student_id, mark)
+                if not (is_settling and mark.is_by_hand):
+                    await self.tell_mark(session, student_id, mark)
             await self.tell_recorded(session, sheet)
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
         if self._faces is not None:

@@ -12,7 +12,7 @@ from telegram.error import NetworkError
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from classroom.domain.sessions import Binding, Status, attendance_percentage
-from classroom.overview import AWAITED, day_of
+from classroom.overview import AWAITED, day_of, subject_of
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.student.face_check import FaceDialog
@@ -83,7 +83,7 @@ class OwnData:
             lines.append(_("Attendance: {percentage} %").format(percentage=round(percentage)))
         for session, mark in lessons[:SHOWN_LESSONS]:
             word = status_word(_, mark.status if mark else Status.ABSENT, waits=session.id in waits)
-            lines.append(f"{day_of(session)} {short(session.subject, 100)}: {word}")
+            lines.append(f"{day_of(session)} {subject_of(session, 100)}: {word}")
         return lines if lessons else [*lines, _("No lessons yet.")]
 
     async def _my_data(self, update: Update, context: Context) -> None:
@@ -164,6 +164,7 @@ async def my_data(classroom: Classroom, person: int) -> dict[str, Any]:
             {
                 "date": each.date,
                 "subject": each.subject,
+                "lesson": each.lesson,
                 "mark": asdict(mark) if mark else without.get(each.id, "absent"),
             }
             for each, mark in lessons

@@ -7,9 +7,9 @@ from classroom.check_in.claims import account_number
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import UNDECIDED, Mark, Session, Status
+from classroom.overview import subject_of
 from core.settings import Settings
 from telegram_app.i18n import Texts
-from telegram_app.lines import short
 
 
 def status_word(_: Texts, status: Status, *, waits: bool = False) -> str:
@@ -70,12 +70,12 @@ def over_text(_: Texts, session: Session | None) -> str:
     """Return how a check-in ended that was not finished; without a session: the code was sent, but no student ID."""
     if session is not None and session.cancelled:
         text = _("Your teacher has cancelled the check-in for {subject}.")
-        return text.format(subject=short(session.subject, 300))
+        return text.format(subject=subject_of(session))
     text = _("The session is over and your check-in was not finished: you are absent.")
     if session is None:
         text = _("Your check-in was not finished: no student ID came.")
     text += " " + _("Ask your teacher to mark you by hand.")
-    return f"<b>{short(session.subject, 300)}</b>\n{text}" if session is not None else text
+    return f"<b>{subject_of(session)}</b>\n{text}" if session is not None else text
 
 
 def claimed_text(_: Texts) -> str:
@@ -91,7 +91,7 @@ def undecided_text(_: Texts) -> str:
 
 
 def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
-    subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
+    subject = f"<b>{subject_of(told.session)}</b>" if told.session is not None else ""
     is_strict = settings.location_policy == "strict"
     live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE, "strict") if is_strict else ""
     match told.kind:

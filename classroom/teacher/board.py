@@ -9,8 +9,8 @@ from html import escape
 from classroom.domain.face_policy import is_reviewed
 from classroom.domain.location_policy import is_uncertain
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
-from classroom.overview import Group, SessionOverview, note_text, read_overview, title
-from classroom.reports.texts import refused_lines
+from classroom.overview import Group, SessionOverview, day_of, note_text, read_overview, title
+from classroom.reports.texts import record_lines, refused_lines
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from classroom.teacher.manual_marks import SCREEN
@@ -61,7 +61,7 @@ class Boards:
         code = await store.code(session.id, now)  # first: a session that was read before may have ended since
         session = await store.session(session.id) or session
         text, keyboard, is_open = await self._drawn(session, code, now)
-        if is_open and code is None:
+        if is_open and code is None and not session.without_phones:
             return []
         slots = board_slots(session.id)
         slot = slots[0] if is_open else slots[1]
@@ -107,18 +107,22 @@ class Boards:
             return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False
         is_open = state is SessionState.OPEN
         head = [title(session, LONGEST_BATCHES if is_open else 600)]
-        if is_open:
+        is_past = session.date != now.astimezone(self._classroom.settings.zone).date().isoformat()
+        head += [day_of(session)] if is_past else []
+        if is_open and session.without_phones:
+            head.append(_("Without phones: taken by hand."))
+        elif is_open:
             head += self._open_lines(_, session, code, now)
         else:
             ended_at = end_of(session).astimezone(self._classroom.settings.zone)
             head.append(_("Closed at {time}.").format(time=f"{ended_at:%H:%M}"))
-        head += refused_lines(_, overview)
+        head += [*refused_lines(_, overview), *record_lines(_, overview)]
         groups = self._groups(_, overview)
         for most in range(NAMES_SHOWN, -1, -1):  # as many names as fit into a picture's caption
             pages = split([*head, *_counted(_, groups, most)], LONGEST_CAPTION if is_open else LONGEST_MESSAGE)
             if len(pages) == 1:
                 break
-        return pages[0], _keyboard(_, overview, state), is_open
+        return pages[0], _keyboard(_, overview, state, is_past=is_past), is_open
 
     def _open_lines(self, _: Texts, session: Session, code: str | None, now: datetime) -> list[str]:
         left = max(0, int((session.closes_at - now).total_seconds()))
@@ -194,8 +198,8 @@ def _counted(_: Texts, groups: list[tuple[str, list[str], bool]], most: int) -> 
     return lines
 
 
-def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keyboard:
-    key = overview.session.id
+def _keyboard(_: Texts, overview: SessionOverview, state: SessionState, *, is_past: bool) -> Keyboard:
+    key, by_hand = overview.session.id, overview.session.without_phones
     keyboard: Keyboard = []
     review = overview.waiting(CheckInStep.REVIEW)
     if overview.clear:
@@ -210,14 +214,17 @@ def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keybo
     if any(sheet.refused or sheet.differing for sheet in overview.sheets):
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
     hand, every = Button(_("Mark by Hand"), f"hands:{key}"), Button(_("All Names"), f"names:{key}")
-    if state is SessionState.OPEN:
+    marking = [Button(_("Whole Class"), f"class:{key}:new"), hand]
+    if state is SessionState.OPEN and by_hand:
+        keyboard += [marking, [every, Button(_("Cancel Session"), f"cancel:{key}")]]
+        keyboard.append([Button(_("Done"), f"ready:{key}")])
+    elif state is SessionState.OPEN:
         # the end that is shown goes with the button, so that a second tap does not extend again
         extend = Button(_("Extend"), f"extend:{key}:{int(overview.session.closes_at.timestamp())}")
-        keyboard.append([extend, Button(_("Close Now"), f"close:{key}")])
-        keyboard.append([hand, every])
+        keyboard += [[extend, Button(_("Close Now"), f"close:{key}")], marking]
         keyboard.append([Button(_("Change Place"), f"place:{key}"), Button(_("Save This Place"), f"save:{key}")])
-        keyboard.append([Button(_("Cancel Session"), f"cancel:{key}")])
+        keyboard.append([every, Button(_("Cancel Session"), f"cancel:{key}")])
     else:
-        keyboard.append([hand, Button(_("Reopen"), f"reopen:{key}")])
-        keyboard.append([every, Button(_("Send Report"), f"report:{key}")])
+        reopen = [] if by_hand or is_past else [Button(_("Reopen"), f"reopen:{key}")]
+        keyboard += [marking, [every, *reopen], [Button(_("Send Report"), f"report:{key}")]]
     return keyboard

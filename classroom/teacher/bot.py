@@ -5,7 +5,6 @@ import functools
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from html import escape
 from typing import Any
 
@@ -18,26 +17,27 @@ from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.lms.tables import FileWrong
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom, typed
-from classroom.teacher import manual_marks, opening
+from classroom.teacher import manual_marks, opening, without_phones
 from classroom.teacher import sign_in as sign_in_steps
 from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import Boards
+from classroom.teacher.lesson_question import LESSON_NAME
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
+from classroom.teacher.register import REGISTER, RegisterDialogue
 from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons
+from classroom.teacher.session_list import SessionList
 from classroom.teacher.sign_in import SignIn
 from classroom.teacher.texts import help_text, unavailable_text
+from classroom.teacher.without_phones import WithoutPhones
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
 from telegram_app.typed_codes import payload
 
 log = logging.getLogger(__name__)
-
-RECENT = timedelta(hours=12)
-
 
 # Called with the teacher who tapped or sent a command, the teacher's texts, and the data of the tapped button.
 ForTeacher = Callable[[Teacher, Texts, str], Coroutine[Any, Any, None]]
@@ -58,9 +58,12 @@ class TeacherBot:
         self._side = self._classroom.teacher
         self.sign_in = SignIn(self._classroom)
         self._side.may_be_password = self.sign_in.may_be_password
-        self._opening = Opening(self._classroom)
+        self._opening = Opening(self._classroom, self._show_class)
+        self._without_phones = WithoutPhones(self._classroom, self._opening)
+        self._lists = SessionList(self._classroom, self._boards)
         self._places = PlaceQuestion(self._classroom)
         self._upload = RosterUpload(self._classroom)
+        self._registers = RegisterDialogue(self._classroom, self._reports.files, self.sign_in, self._show_menu)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -71,7 +74,8 @@ class TeacherBot:
             r"^history$": history,
             r"^out$": self._for_teacher(self._sign_out),
             r"^sessions$": self._sessions,
-            r"^(take|open:.+)$": self._for_teacher(self._choose),
+            r"^past:\d{1,5}$": self._for_teacher(self._past),
+            rf"^(take|open:.+|{without_phones.TAPS})$": self._for_teacher(self._choose),
             r"^((room|gone):\d{1,3}|anyway|rooms|forget)$": self._at_place,
         }
         return [
@@ -81,6 +85,7 @@ class TeacherBot:
             *self._buttons.handlers(),
             *self._moves.handlers(),
             *self._upload.handlers(),
+            *self._registers.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -113,8 +118,7 @@ class TeacherBot:
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
         elif sender(update) in self._classroom.settings.classroom_admins:
-            text = self._upload.help_text(self._side.texts(sender(update)))
-            await self._side.outbox.put(Item(sender(update), "send", text))
+            await self._registers.welcome(sender(update), self._upload.help_text(self._side.texts(sender(update))))
         if self._classroom.troubles is not None and sender(update) in self._classroom.settings.classroom_admins:
             await self._classroom.troubles.tell(sender(update))
 
@@ -134,7 +138,13 @@ class TeacherBot:
     async def show_menu_after(self, session: Session) -> None:
         """Show the menu below a session's report, once and without ringing, unless the next session is being opened."""
         person, now, step = session.teacher, self._classroom.clock.now(), await self._side.step(session.teacher)
-        is_opening = step is not None and step.name in (opening.CHOOSING, PLACE)
+        is_opening = step is not None and step.name in (
+            opening.CHOOSING,
+            LESSON_NAME,
+            PLACE,
+            REGISTER,
+            without_phones.DAY,
+        )
         if not is_opening and await self._classroom.store.teacher(person) is not None:
             key = f"menu:{session.id}:{end_of(session).isoformat()}"
             strip, menu = below(person, *await self._menu_of(person))
@@ -144,8 +154,8 @@ class TeacherBot:
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         text, keyboard = await self._menu_of(person, headline)
-        edited = [Item(person, "edit", text, keyboard, slot=SCREEN)]
-        await self._side.outbox.put(*(edited if edit else below(person, text, keyboard)))
+        shown = [Item(person, "edit", text, keyboard, slot=SCREEN)] if edit else below(person, text, keyboard)
+        await self._side.outbox.put(*shown)
 
     async def _menu_of(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
         _ = self._side.texts(person)
@@ -153,37 +163,22 @@ class TeacherBot:
         text = f"{headline}\n\n{what}".strip()
         keyboard: Keyboard = [
             [Button(_("Take Attendance"), "take")],
-            [Button(_("History"), "history"), Button(_("Sign Out"), "out")],
+            [Button(_("History"), "history"), Button(_("Register"), "register")],
+            [Button(_("Sign Out"), "out")],
         ]
-        if await self._recent(person):
+        if await self._lists.recent(person):
             keyboard.insert(1, [Button(_("Open Session"), "sessions")])
         return text, keyboard
 
-    async def _recent(self, person: int) -> list[Session]:
-        """Return a teacher's sessions that run or wait for a decision or the LMS; else those of the last hours."""
-        since, found = self._classroom.clock.now() - RECENT, await self._classroom.store.sessions_of(person, 10)
-        found = [each for each in reversed(found) if not each.cancelled]
-        return [each for each in found if each.final_at is None] or [each for each in found if each.opened_at > since]
-
     async def _sessions(self, update: Update, context: Context) -> None:
-        """Show the board of the running session anew below; of several, the chosen one's."""
-        person, zone = sender(update), self._classroom.settings.zone
-        _, recent = self._side.texts(person), await self._recent(person)
+        (person, _), recent = self._side.who(update), await self._lists.recent(sender(update))
         await tapped(update, None if recent else _("No session is running."))
         if await self._teacher(update) is None:
             return
-        if len(recent) == 1:
-            await self._boards.show(recent[0], anew=True)
-            return
-        if not recent:
-            await self._show_menu(person, edit=True)
-            return
-        keyboard: Keyboard = []
-        for each in recent:
-            label = f"{each.opened_at.astimezone(zone):%H:%M} {each.subject[:20]}: {', '.join(each.batches)}"
-            keyboard.append([Button(label[:60], f"board:{each.id}")])
-        keyboard.append([Button(_("Back"), "menu")])
-        await self._side.outbox.put(Item(person, "edit", _("Which session?"), keyboard, slot=SCREEN))
+        await (self._lists.show(person, recent) if recent else self._show_menu(person, edit=True))
+
+    async def _past(self, teacher: Teacher, _: Texts, data: str) -> None:
+        await self._lists.show_past(teacher.telegram_id, int(data.removeprefix("past:")))
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._side.who(update)
@@ -211,16 +206,24 @@ class TeacherBot:
 
     async def _history(self, teacher: Teacher, _: Texts, _data: str) -> None:
         await self._reports.send_history(teacher.telegram_id)
-        await self._show_menu(teacher.telegram_id)
+        text, keyboard = await self._menu_of(teacher.telegram_id)
+        keyboard.insert(1, [Button(_("Open a Lesson"), "past:0")])
+        await self._side.outbox.put(*below(teacher.telegram_id, text, keyboard))
 
     async def _choose(self, teacher: Teacher, _: Texts, data: str) -> None:
         try:
             if data == "take":
                 await self._opening.begin(teacher)
+            elif data.startswith("byhand:"):
+                await self._without_phones.tapped(teacher, data.removeprefix("byhand:"))
             else:
                 await self._opening.tapped(teacher, data.removeprefix("open:"))
         except (LmsUnavailable, LmsRefused, SignInNeeded) as error:
             await self._report_lms_error(teacher, error)
+
+    async def _show_class(self, session: Session) -> None:
+        await self._boards.show(session)
+        await self._buttons.whole_class.show(session, 0, anew=True)
 
     async def _report_lms_error(self, teacher: Teacher, error: Exception) -> None:
         """Tell a teacher what an error of the LMS means, and what to do."""
@@ -263,7 +266,7 @@ class TeacherBot:
                 await self._buttons.change_place(running, place)
             return
         try:
-            session = await self._opening.open(teacher, step, place)
+            session = await self._opening.open(teacher, step.data, place)
         except LmsUnavailable as error:
             await self._places.request(teacher.telegram_id, unavailable_text(self._classroom, teacher, error))
             return
@@ -289,12 +292,13 @@ class TeacherBot:
                 await self._show_menu(person)
         elif name in ("", sign_in_steps.PHONE) and await self._moves.offer(person, text):
             log.debug("person %d: sent a move code", person)
-        elif await self._teacher(update) is None:
+        elif (teacher := await self._teacher(update)) is None:
             return
+        elif name == LESSON_NAME:
+            await self._choose(teacher, self._side.texts(person), f"open:typed:{text}")
         elif name == PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence
-            _ = self._side.texts(person)
-            await self._places.request(person, _("A text is not a location."))
+            await self._places.request(person, self._side.texts(person)("A text is not a location."))
         elif name in (manual_marks.REASON, manual_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:

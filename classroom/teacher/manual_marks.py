@@ -2,9 +2,10 @@
 
 import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.domain import face_policy as faces
@@ -33,6 +34,7 @@ class ManualMarks:
 
     _classroom: Classroom
     _check_ins: CheckIns
+    show_class: Callable[..., Awaitable[None]] | None = None  # set by the screen of the whole class
 
     def __post_init__(self) -> None:
         self._side = self._classroom.teacher
@@ -40,7 +42,7 @@ class ManualMarks:
     async def show_list(self, session: Session, page: int, *, query: str | None = None, anew: bool = False) -> None:
         """Show the students whose name or ID contains ``query``, with statuses; None repeats the previous query."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
-        query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
+        query = (await self._kept(session))["query"] if query is None else " ".join(query.split())[:LONGEST_QUERY]
         await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
         wanted, wanted_id = query.casefold(), folded(query)
         students = [
@@ -62,18 +64,19 @@ class ManualMarks:
         keyboard.append([*every, Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=anew)
 
-    async def _query(self, session: Session) -> str:
+    async def _kept(self, session: Session) -> dict[str, Any]:
+        """Return from which list a student's screen was opened: the query, or the page of the whole class."""
         step = await self._side.step(session.teacher)
         if step is None or step.name not in (LIST, REASON) or step.data.get("session") != session.id:
-            return ""
-        return str(step.data.get("query", ""))
+            return {"session": session.id, "query": ""}
+        return {name: step.data[name] for name in ("session", "query", "class") if name in step.data}
 
     async def show_student(self, session: Session, at: int) -> None:
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         if at >= len(overview.roster):
             return
-        query = await self._query(session)
-        await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        kept = await self._kept(session)
+        await self._classroom.set_step(self._side, session.teacher, LIST, kept)
         student = overview.roster[at]
         key = folded(student.student_id)
         status, mark = overview.status(key), overview.marks.get(key)
@@ -91,12 +94,14 @@ class ManualMarks:
         keyboard: Keyboard = [buttons[:2], buttons[2:]]
         if await self._classroom.store.is_taken(student.student_id):
             keyboard.append([Button(_("Unlink Telegram"), f"free:{key}")])
-        keyboard.append([Button(_("Back"), f"hand:{session.id}:{at // ON_A_PAGE}")])
+        page, chooses = kept.get("class", (at // ON_A_PAGE, None))
+        list_ = "hand" if chooses is None else "choose" if chooses else "class"
+        keyboard.append([Button(_("Back"), f"{list_}:{session.id}:{page}")])
         await self._show(session.teacher, "\n".join(lines), keyboard)
 
     async def ask_reason(self, session: Session, at: int, letter: str) -> None:
         _ = self._side.texts(session.teacher)
-        data = {"session": session.id, "student": at, "status": letter, "query": await self._query(session)}
+        data = await self._kept(session) | {"student": at, "status": letter}
         await self._classroom.set_step(self._side, session.teacher, REASON, data)
         text = _("{status}: send the reason in one line, it is kept on record.").format(
             status=status_word(_, LETTERS[letter]).capitalize()
@@ -116,8 +121,12 @@ class ManualMarks:
             reason = " ".join(reason.split())[:LONGEST_REASON]
             await self._check_ins.mark_by_hand(session, student, status, reason, session.teacher)
             done = f"{overview.name(student)}: {status_word(self._side.texts(session.teacher), status)}"
-        page = 0 if await self._query(session) else at // ON_A_PAGE
-        await self.show_list(session, page, anew=typed)
+        kept = await self._kept(session)
+        if "class" in kept and self.show_class is not None:
+            page, chooses = kept["class"]
+            await self.show_class(session, page, chooses=chooses, anew=typed)
+        else:
+            await self.show_list(session, 0 if kept["query"] else at // ON_A_PAGE, anew=typed)
         return done
 
     async def ask_unlink(self, session: Session, at: int) -> None:

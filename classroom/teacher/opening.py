@@ -3,24 +3,35 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from classroom.domain.sessions import Course, Enrolled, Place, Session, Sheet, Teacher, code_ends, new_code
+from classroom.domain.by_hand import LASTS
+from classroom.domain.sessions import (
+    Course,
+    Enrolled,
+    LmsRecord,
+    Place,
+    Session,
+    Sheet,
+    Teacher,
+    code_ends,
+    new_code,
+)
 from classroom.domain.sorting import in_order, name_key
 from classroom.lms import LmsUnavailable
 from classroom.overview import title
 from classroom.services import PLACE_SLOT, Classroom
 from classroom.store import SessionExists
+from classroom.teacher.lesson_question import LESSON_NAME, LessonQuestion, Question, cleared
 from classroom.teacher.place import PLACE, PlaceQuestion
 from telegram_app.lines import ends, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import page_of
-from telegram_app.people import ConversationStep
-from telegram_app.side import SCREEN
+from telegram_app.side import SCREEN, below
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +40,18 @@ ON_A_PAGE = 8
 LONGEST_LABEL = 40  # characters of a name on a button; longer ones stand in the text above, by number
 LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen fits into one message, also with letters that count twice
 CODES_TRIED = 20
+BEGUN = ("courses", "chosen", "fresh")  # what the step's data has from the beginning
 
 
 class Opening:
     """The conversation from "Take Attendance" to an open session. The choices are kept in the step's data."""
 
-    def __init__(self, classroom: Classroom) -> None:
+    def __init__(self, classroom: Classroom, show_class: Callable[[Session], Awaitable[None]]) -> None:
         self._classroom = classroom
         self._side = classroom.teacher
         self._places = PlaceQuestion(classroom)
+        self._lessons = LessonQuestion(classroom)
+        self._show_class = show_class  # of a lesson without phones that was opened
 
     async def begin(self, teacher: Teacher, *, reload: bool = False) -> None:
         """Show the batches; the only batch, and the only subject, are chosen by themselves."""
@@ -57,27 +71,35 @@ class Opening:
     async def tapped(self, teacher: Teacher, what: str) -> None:
         """Handle a tap while choosing: "batches", "next", "reload", or with a number b, u, s or p.
 
-        These add a batch, remove one, choose a subject, or turn to a page. A second tap changes nothing.
+        These add a batch, remove one, choose a subject, or turn to a page; what else comes is about the lesson's name
+        and its record. A second tap changes nothing.
         """
         person = teacher.telegram_id
         step = await self._side.step(person)
         kind, _colon, number = what.partition(":")
         if step is not None and step.name == PLACE and kind != "reload":
             return  # a second tap on Next
-        if kind == "reload" or step is None or step.name != CHOOSING:
+        if kind == "reload" or step is None or step.name not in (CHOOSING, LESSON_NAME):
             await self.begin(teacher, reload=kind == "reload")
             return
         data = step.data
         at = int(number) if number.isdecimal() else 0
         batches, subjects = _batches(data), _shared_subjects(data)
+        if kind in ("lesson", "another", "name", "lms", "typed"):
+            if "subject" in data and kind != "typed":
+                await self.check(teacher, self._lessons.answered(data, kind, at))
+            elif step.name == LESSON_NAME:
+                await self._typed(teacher, data, number)
+            return
+        data = cleared(data)
         if kind == "next" and data["chosen"]:
             await self._choose_subject(teacher, data)
             return
         if kind == "s" and "subjects" in data and at < len(subjects):
-            await self._place(teacher, data | {"subject": subjects[at]})
+            await self.check(teacher, data | {"subject": subjects[at]})
             return
         if kind == "batches":
-            data = {name: data[name] for name in ("courses", "chosen", "fresh")}
+            data = {name: data[name] for name in BEGUN}
         elif kind in ("b", "u") and "subjects" not in data and at < len(batches):
             chosen = set(data["chosen"]) - {batches[at]} | ({batches[at]} if kind == "b" else set())
             data["chosen"] = [each for each in batches if each in chosen]
@@ -85,9 +107,10 @@ class Opening:
 
     async def _choose_subject(self, teacher: Teacher, data: dict[str, Any]) -> None:
         """Show the subjects that all chosen batches have; the only one is chosen by itself."""
+        data = {name: value for name, value in data.items() if name != "day"}
         subjects = _shared_subjects(data)
         if len(subjects) == 1:
-            await self._place(teacher, data | {"subject": subjects[0]})
+            await self.check(teacher, data | {"subject": subjects[0]})
         else:
             await self._show_choice(teacher.telegram_id, data | {"subjects": True}, 0)
 
@@ -118,71 +141,102 @@ class Opening:
         back = Button(_("Back"), "open:batches" if asks_subject and len(_batches(data)) > 1 else "menu")
         await self._show(person, "\n".join(lines), [*keyboard, [last, back]])
 
-    async def _place(self, teacher: Teacher, data: dict[str, Any]) -> None:
-        """Ask for the place, unless it is clear already that the session can't be opened."""
+    async def check(self, teacher: Teacher, data: dict[str, Any]) -> None:
+        """Ask for the place, unless it is clear already that the session can't be opened.
+
+        With a "day" in the data it is a lesson without phones, and opened at once.
+        """
         person = teacher.telegram_id
         _ = self._side.texts(person)
         back = "open:batches" if len(_batches(data)) > 1 else "menu"
         back = "open:next" if len(_shared_subjects(data)) > 1 else back
         session, wrong = self._session(teacher, data), ""
-        keyboard: Keyboard = []
-        try:
-            await self._classroom.store.ensure_unopened(_sheets(session, [()] * len(session.batches)))
-        except SessionExists as there:
-            wrong, keyboard = await self._first(person, there)
-        else:
-            with suppress(LmsUnavailable):  # tried again once the place is known
-                wrong = self._without_students(person, await self._rosters(teacher, session, data))
-                data = data | {"fresh": False}
-                keyboard = [[Button(_("Reload"), "open:reload")]]  # rosters are kept for some minutes
+        if (question := await self._lessons.needed(teacher, session, data)) is not None:
+            await self._ask(person, question, back)
+            return
+        with suppress(LmsUnavailable):  # tried again once the place is known
+            wrong = self._without_students(person, await self._rosters(teacher, session, data))
+            data = data | {"fresh": False}
         if wrong:
             await self._classroom.set_step(self._side, person, CHOOSING, data)
-            await self._show(person, wrong, [*keyboard, [Button(_("Back"), back)]])
+            # rosters are kept for some minutes
+            keyboard = [[Button(_("Reload"), "open:reload")], [Button(_("Back"), back)]]
+            await self._show(person, wrong, keyboard)
             return
-        chosen = {name: data[name] for name in ("subject", "chosen", "fresh")} | {"reload": back == "menu"}
-        await self._places.ask(person, title(session), chosen)
+        if session.without_phones:
+            if (opened := await self.open(teacher, data, None)) is not None:
+                await self._show_class(opened)
+            return
+        chosen = {name: data[name] for name in (*BEGUN, "subject", "lesson", "lms") if name in data}
+        await self._places.ask(person, title(session), chosen | {"reload": back == "menu"})
 
-    async def open(self, teacher: Teacher, step: ConversationStep, place: Place) -> Session | None:
-        """Open the session at a place; None where that is refused."""
+    async def _ask(self, person: int, question: Question, back: str, *, anew: bool = False) -> None:
+        """Ask which lesson is meant, or what the LMS gets of it; ``anew``: as a new message below."""
+        step, _ = LESSON_NAME if question.takes_text else CHOOSING, self._side.texts(person)
+        await self._classroom.set_step(self._side, person, step, question.data)
+        keyboard = [*question.keyboard, [Button(_("Back"), question.back or back)]]
+        edited = [Item(person, "edit", question.text, keyboard, slot=SCREEN)]
+        await self._side.outbox.put(*(below(person, question.text, keyboard) if anew else edited))
+
+    async def _typed(self, teacher: Teacher, data: dict[str, Any], text: str) -> None:
+        """Handle a lesson's typed name: the next question comes below it."""
+        person = teacher.telegram_id
+        data, wrong = self._lessons.typed(teacher, data, text)
+        session = self._session(teacher, data)
+        if wrong and (question := await self._lessons.needed(teacher, session, data)) is not None:
+            await self._ask(person, replace(question, text=f"{wrong}\n{question.text}"), "menu", anew=True)
+            return
+        await self._side.outbox.put(*below(person, title(session), []))
+        await self.check(teacher, data)
+
+    async def open(self, teacher: Teacher, data: dict[str, Any], place: Place | None) -> Session | None:
+        """Open the session at a place, or without phones; None where that is refused."""
         person, now = teacher.telegram_id, self._classroom.clock.now()
-        session = replace(self._session(teacher, step.data), place=place)
-        sheets = await self._rosters(teacher, session, step.data)
-        wrong = self._without_students(person, sheets)
-        keyboard: Keyboard = []
+        session = replace(self._session(teacher, data), place=place)
+        sheets = await self._lessons.with_record(await self._rosters(teacher, session, data))
+        wrong, question = self._without_students(person, sheets), None
         try:
-            for _attempt in range(0 if wrong else CODES_TRIED):
-                code = new_code(self._classroom.below)
+            # others may have opened lessons since
+            question = await self._lessons.needed(teacher, session, data)
+            for _attempt in range(0 if wrong or question else CODES_TRIED):
+                code = new_code(self._classroom.below) if not session.without_phones else None
                 if await self._classroom.store.create_session(session, sheets, code, code_ends(session, now)):
+                    await self._lessons.share(sheets)
                     await self._classroom.set_step(self._side, person, "")
                     # the choice and the location's button go; the board comes
                     await self._side.outbox.put(*(Item(person, "delete", slot=each) for each in (SCREEN, PLACE_SLOT)))
                     log.info("session %s: opened by teacher %d, %d batches", session.id, person, len(sheets))
                     return session
-        except SessionExists as there:
-            wrong, keyboard = await self._first(person, there)
-        if not wrong:
+        except SessionExists:
+            question = await self._lessons.needed(teacher, session, data)
+        if not wrong and question is None:
             raise LmsUnavailable("no free code")  # needs hundreds of thousands of live codes
         _ = self._side.texts(person)
+        await self._side.outbox.put(Item(person, "send", _("Nothing was opened."), ask="nothing"))
+        if question is not None and not wrong:
+            await self._ask(person, question, "menu", anew=True)
+            return None
         await self._classroom.set_step(self._side, person, "")
-        await self._side.outbox.put(
-            Item(person, "send", _("Nothing was opened."), ask="nothing"),
-            Item(person, "send", wrong, [*keyboard, [Button(_("Back"), "menu")]], slot=SCREEN),
-        )
+        await self._side.outbox.put(Item(person, "send", wrong, [[Button(_("Back"), "menu")]], slot=SCREEN))
         return None
 
     def _session(self, teacher: Teacher, data: dict[str, Any]) -> Session:
         now, settings = self._classroom.clock.now(), self._classroom.settings
+        by_hand, lasts = "day" in data, timedelta(seconds=settings.otp_expiry_seconds)
         return Session(
             id=secrets.token_hex(6),
             teacher=teacher.telegram_id,
             campus=teacher.campus,
             subject=data["subject"],
             batches=tuple(sorted(data["chosen"], key=name_key)),
-            date=now.astimezone(settings.zone).date().isoformat(),
+            date=data["day"] if by_hand else now.astimezone(settings.zone).date().isoformat(),
             place=None,
             opened_at=now,
-            closes_at=now + timedelta(seconds=settings.otp_expiry_seconds),
-            rotate_seconds=settings.otp_rotate_seconds,
+            closes_at=now + (LASTS if by_hand else lasts),
+            rotate_seconds=0 if by_hand else settings.otp_rotate_seconds,
+            lesson=data.get("lesson", ""),
+            lms_record=LmsRecord(data.get("lms", LmsRecord.OWN)),
+            without_phones=by_hand,
         )
 
     async def _rosters(self, teacher: Teacher, session: Session, data: dict[str, Any]) -> list[Sheet]:
@@ -197,17 +251,6 @@ class Opening:
         _ = self._side.texts(person)
         text = _("There are no students in {batches}. Leave that out, or speak to whoever keeps the rosters.")
         return text.format(batches=", ".join(empty[:CHOSEN_SHOWN])) if empty else ""
-
-    async def _first(self, person: int, there: SessionExists) -> tuple[str, Keyboard]:
-        """Return that the lesson was opened already and by whom, with a button to the session if it is their own."""
-        _ = self._side.texts(person)
-        first = await self._classroom.store.session(there.session)
-        text = _("Attendance of {batch} in this subject was opened today already.").format(batch=ends(there.batch, 300))
-        if first is not None and first.teacher == person:
-            return text, [[Button(_("Open Session"), f"board:{first.id}")]]
-        other = await self._classroom.store.teacher(first.teacher) if first is not None else None
-        text += " " + _("Another teacher has opened it.")
-        return text + (f" {short(other.name, 100)}" if other is not None else ""), []
 
     async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:
         await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
@@ -225,6 +268,10 @@ def _shared_subjects(data: dict[str, Any]) -> list[str]:
 
 def _sheets(session: Session, rosters: Sequence[Sequence[Enrolled]]) -> list[Sheet]:
     return [
-        Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, in_order(roster))
+        Sheet(
+            *(session.id, session.campus, batch, session.subject, session.date, session.teacher, in_order(roster)),
+            lesson=session.lesson,
+            lms_record=session.lms_record,
+        )
         for batch, roster in zip(session.batches, rosters, strict=True)
     ]

@@ -43,10 +43,13 @@ class PlaceQuestion:
         last = [Button(_("Delete a Place"), "forget")] if data["rooms"] else []
         last += [Button(_("Reload"), "open:reload")] if data.get("reload") else []
         last += [Button(_("Back"), "menu")]
+        if "session" not in data:
+            keyboard = [[Button(_("Without Phones"), "byhand:ask")]]
         if delete:
-            what, text, last = "gone", _("Which place should be deleted?"), [Button(_("Back"), "rooms")]
+            what, text, keyboard = "gone", _("Which place should be deleted?"), []
+            last = [Button(_("Back"), "rooms")]
         elif data.get("poor_fixes", 0) >= POOR_FIXES:
-            keyboard = [[Button(_("Use Anyway"), "anyway")]]
+            keyboard = [[Button(_("Use Anyway"), "anyway")], *keyboard]
             text = _(
                 "The location is still imprecise. Share it again, or tap a saved place or {button}: then nobody is"
                 " refused for the distance, and students more than {limit} m away wait for you, one by one."

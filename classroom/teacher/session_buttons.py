@@ -1,18 +1,14 @@
-"""The buttons of a session: on the board, and on the lists and questions that it opens.
-
-Each tap checks first that the session is the sender's own: old buttons outlive permissions, and data can be forged.
-"""
+"""The buttons of a session: on the board, and on the lists and questions that it opens."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler
+from telegram.ext import BaseHandler
 
+from classroom.check_in.by_hand import HandMarks
 from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, folded, new_code
 from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
@@ -25,20 +21,17 @@ from classroom.student.texts import status_word
 from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
+from classroom.teacher.own_sessions import KEY, OnTap, OwnSessions
 from classroom.teacher.place import PlaceQuestion
+from classroom.teacher.whole_class import WholeClass
 from classroom.verification.reviews import FaceReviews
 from telegram_app.outbox import NOTICE, Button, Item
-from telegram_app.side import SCREEN, Context, sender, tapped, tapped_data
+from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
-_KEY = r"[0-9a-f]{12}"
 _PLAIN = "save|place|board|hands|names|checks|all|again|close|cancel|cancelled|reopen|report|done|look|unchecked"
-# Called with a session, the kind of the button, and what follows the session's ID in the button's data; returns what
-# the tap is answered with.
-OnTap = Callable[..., Coroutine[Any, Any, str | None]]
 LONGEST_TOAST = 200  # characters; Telegram's limit for the answer to a tap
-ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after an answer without a text
 
 
 @dataclass(eq=False)
@@ -58,56 +51,34 @@ class SessionButtons:
     def __post_init__(self) -> None:
         self._side = self._classroom.teacher
         self._places = PlaceQuestion(self._classroom)
+        self._sessions = OwnSessions(self._classroom, self._show_cancelled)
+        self.own = self._sessions.own
+        hand = HandMarks(self._classroom, self._notices.tell_mark, self._settled)
+        self.whole_class = WholeClass(self._classroom, hand, self._manual, self._boards)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         taps: dict[str, OnTap] = {
-            rf"^({_PLAIN}):{_KEY}$": self._session_tap,
-            rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
-            rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
-            rf"^(fix|leave):{_KEY}:\d{{1,18}}$": self._corrected,
-            rf"^(hand|names|check|st|ok|no|free|freed|look):{_KEY}:\d{{1,5}}$": self._student_tap,
-            rf"^(owner|fok|fno|fowner):{_KEY}:\d{{1,5}}:\d{{1,18}}$": self._decision_tap,
-            rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
+            rf"^({_PLAIN}):{KEY}$": self._session_tap,
+            rf"^extend:{KEY}:\d{{1,12}}$": self._extend,
+            rf"^confirmed:{KEY}:\d{{1,10}}$": self._confirmed,
+            rf"^(fix|leave):{KEY}:\d{{1,18}}$": self._corrected,
+            rf"^(hand|names|check|st|ok|no|free|freed|look):{KEY}:\d{{1,5}}$": self._student_tap,
+            rf"^(owner|fok|fno|fowner):{KEY}:\d{{1,5}}:\d{{1,18}}$": self._decision_tap,
+            rf"^(mk|mkn):{KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
-        return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
+        return self._sessions.handlers(taps | self.whole_class.taps())
 
-    def _for_own(self, handler: OnTap) -> OnTap:
-        """Return a handler that passes on the sender's own session and the button's data; a cancelled one is shown."""
+    async def _show_cancelled(self, session: Session) -> None:
+        await self._endings.cancel(session)  # those whom a crash left untold
+        await self._reviews.settle(session)
+        await self._boards.show(session)
 
-        async def answer(update: Update) -> str | None:
-            what, session_id, *rest = tapped_data(update).split(":")
-            session = await self.own(update, session_id)
-            if session is not None and session.cancelled:
-                await self._endings.cancel(session)  # those whom a crash left untold
-                await self._reviews.settle(session)
-                await self._boards.show(session)
-            elif session is not None:
-                return await handler(session, what, *rest)
-            elif (there := await self._classroom.store.session(session_id)) is None or there.teacher != sender(update):
-                return self._side.texts(sender(update))("This button is no longer in use.")
-            return None
-
-        async def handle(update: Update, context: Context) -> None:
-            working = asyncio.create_task(answer(update))
-            await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
-            done = working.done() and working.exception() is None
-            await tapped(update, (working.result() if done else None) or None)
-            await working
-
-        return handle
-
-    async def own(self, update: Update, session_id: str) -> Session | None:
-        """Return a session if it is the sender's own and the sender is signed in."""
-        session = await self._classroom.store.session(session_id)
-        if session is None or session.teacher != sender(update):
-            log.warning("person %d tapped a button of session %s that is not theirs", sender(update), session_id)
-            return None
-        if await self._classroom.store.teacher(sender(update)) is None:
-            _ = self._side.texts(session.teacher)
-            text = _("You are signed out. Press /start to sign in, then use the button again.")
-            await self._side.outbox.put(Item(session.teacher, "send", text))
-            return None
-        return session
+    async def _settled(self, session: Session) -> None:
+        """Show what follows from marks by hand that are told: that they are recorded, and that nobody waits."""
+        for sheet in await self._classroom.store.sheets(session.id):
+            await self._notices.tell_recorded(session, sheet)
+        await self._reviews.settle(session)
+        await self._boards.show(session)
 
     async def _session_tap(self, session: Session, what: str) -> str | None:
         match what:
@@ -196,7 +167,10 @@ class SessionButtons:
     async def _ask_cancel(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
         text = _("Cancel the session? Its marks are not recorded, and the lesson can be opened anew.")
-        if any(sheet.in_lms for sheet in await self._classroom.store.sheets(session.id)):
+        sheets = await self._classroom.store.sheets(session.id)
+        if any([await self._classroom.shares_record(sheet) for sheet in sheets]):
+            text = _("Cancel the session? Its marks leave the day's record in the LMS; the other lessons' stay.")
+        elif any(sheet.in_lms for sheet in sheets):
             text = _("Cancel the session? Marks of it are recorded already: they stay, as they are now.")
             if self._classroom.has_lms:
                 text = _("Cancel the session? The LMS has marks of it already: they stay there, as they are now.")

@@ -2,6 +2,7 @@
 
 import logging
 
+from classroom.domain.by_hand import DAYS_BACK
 from classroom.domain.sessions import Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsUnavailable
@@ -14,7 +15,13 @@ log = logging.getLogger(__name__)
 
 def help_text(_: Texts, student_bot: str) -> str:
     """Return the answer to /help; ``student_bot`` is the username of the students' bot."""
-    return _(
+    by_hand = _(
+        "<b>By hand</b>\n"
+        "<i>Whole Class</i>, on the board: <i>All Present</i>, then tap the absent ones. A lesson without phones, of"
+        " today or one of the last {days} days: <i>Without Phones</i>, instead of a place. A lesson of these days is"
+        " corrected from <i>History</i>, with <i>Open a Lesson</i>."
+    ).format(days=DAYS_BACK)
+    text = _(
         "<b>A lesson</b>\n"
         "1. <i>Take Attendance</i>: the batches, several for a lesson together, then the subject that they share.\n"
         "2. The place: share your location from your phone, in class; a computer can't. Or tap a saved place:"
@@ -32,6 +39,7 @@ def help_text(_: Texts, student_bot: str) -> str:
         "/history shows percentages, /move moves you to another Telegram account, /language changes the language,"
         " /cancel ends a question."
     ).format(bot=student_bot, precise=precise_location(_))
+    return f"{text}\n\n{by_hand}"
 
 
 def unavailable_text(classroom: Classroom, teacher: Teacher, error: LmsUnavailable) -> str:

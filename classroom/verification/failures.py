@@ -8,6 +8,7 @@ from classroom.domain.face_policy import NoteRefusal
 from classroom.domain.video_notes import NoteGone, NoteUnavailable, Unusable
 from classroom.error_codes import Code, noted
 from classroom.faces import FaceRefused, FaceUnavailable, NoteCrashed, PhotoUnusable
+from classroom.metrics import ClassroomMetrics
 from classroom.photos import PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.store import StoreError
 from classroom.verification.note_check import Check, Repeated
@@ -41,7 +42,8 @@ PERMANENT: dict[type[Exception], Unusable | NoteRefusal] = {
 class Failures:
     """The failures since the last successful check."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: ClassroomMetrics) -> None:
+        self._metrics = metrics
         self.errors: Counter[str] = Counter()  # since the start, by kind
         self._refused: dict[type[Exception], str] = {}
         self._engine_failed_for: set[tuple[str, str, int]] = set()  # keys of checks
@@ -59,6 +61,7 @@ class Failures:
         kind = next((kind for kind in (*TRIES, *PERMANENT) if isinstance(error, kind)), type(error))
         check.failures[kind.__name__] += 1
         self.errors[kind.__name__] += 1
+        self._metrics.face_errors.labels(kind.__name__).inc()
         return kind
 
     def outcome(self, check: Check, error: Exception) -> Unusable | NoteRefusal | None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
-from classroom.domain.sessions import CheckIn, FaceCheck, Template
+from classroom.domain.face_records import Template
+from classroom.domain.sessions import CheckIn, FaceCheck
 from classroom.domain.video_notes import Download, NoteUnavailable, Unusable
 from classroom.faces import FaceEngine, FaceUnavailable, NoteCrashed
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUnavailable

@@ -7,7 +7,7 @@ callbacks move the check-in to its next step and notify people.
 
 import asyncio
 import logging
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,17 +15,18 @@ from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, Pro
 from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.domain.video_notes import Unusable
 from classroom.faces import NoteCrashed
+from classroom.metrics import STEPS
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
 from classroom.verification.note_check import Check, NoteChecks, key_of
-from core.health import PartHealth, spread
+from core.health import PartHealth
+from core.metrics import spread
 from core.sqlite import DatabaseError
 from core.tasks import is_wanted
 
 log = logging.getLogger(__name__)
 
-TIMES_KEPT = 500  # of each step
 FRESH_WORKERS = 2  # that a note brings down, after another one, until it counts as a try
 
 # Called with the outcome: the note was examined, or can't be checked. Called again after a StoreError or DatabaseError,
@@ -51,9 +52,9 @@ class Verification:
         self._tasks: dict[asyncio.Task[None], Check | None] = {}
         self._scanning: asyncio.Task[None] | None = None
         self._is_closing = False
-        self._failures = Failures()
+        self._metrics = self._classroom.metrics
+        self._failures = Failures(self._metrics)
         self.verdicts: Counter[str] = Counter()  # since the start
-        self._seconds: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TIMES_KEPT))  # of each step
 
     def start(self) -> None:
         """Start on the running loop with the notes in the store; returns at once."""
@@ -90,10 +91,15 @@ class Verification:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
     async def report(self) -> PartHealth:
+        metrics, now = self._metrics, self._classroom.clock.monotonic()
+        in_engine = sum(check.in_engine for check in self._known.values())
+        metrics.face_queue.set(len(self._known))
+        metrics.face_in_engine.set(in_engine)
+        metrics.face_oldest.set(max((now - check.submitted_at for check in self._known.values()), default=0.0))
         figures = {
             "queue": len(self._known),
-            "in_engine": sum(check.in_engine for check in self._known.values()),
-            "seconds": {step: spread(kept) for step, kept in self._seconds.items()},
+            "in_engine": in_engine,
+            "seconds": {step: took for step in STEPS if (took := spread(metrics.face_steps.labels(step)))},
             "verdicts": dict(self.verdicts),
             "errors": dict(self._failures.errors),
         }
@@ -205,7 +211,7 @@ class Verification:
         waited = (check.started_at if check.started_at is not None else now) - check.submitted_at
         took = {"waited": waited, **check.seconds}
         for step, seconds in {**took, "all": now - check.submitted_at}.items():
-            self._seconds[step].append(seconds)
+            self._metrics.face_steps.labels(step).observe(seconds)
         if isinstance(check.outcome, tuple):
             examined, result = check.outcome
             parts = [result.value]
@@ -216,5 +222,6 @@ class Verification:
         else:
             parts = [str(check.outcome)]
         self.verdicts[parts[0]] += 1
+        self._metrics.face_checks.labels(parts[0]).inc()
         durations = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in took.items())
         log.info("%s, face: %s, %s", check.label, ", ".join(parts), durations)

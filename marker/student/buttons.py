@@ -13,7 +13,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from core.sqlite import DatabaseUnavailable
 from marker.lockouts import Lockouts
-from marker.menu import MENU, clock_time, fresh_menu, main_menu, show_menu
+from marker.menu import MENU, clock_time, fresh_menu, main_menu, rules_line, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.services import Services
@@ -122,10 +122,11 @@ class StudentHandlers:
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._services.who(update)
-        headline = _(
-            "Automatic mode marks every open lesson for you. Manual mode asks you each time. "
-            "Use it only for lessons that you attend.\n/start menu, /language language, /cancel cancel a question"
-        )
+        modes = _("Automatic mode marks every open lesson for you. Manual mode asks you each time.")
+        commands = _("/start menu, /language language, /cancel cancel a question")
+        # the menu of somebody who is not registered says it itself
+        rules = [rules_line(_)] if self._services.storage.student(person) is not None else []
+        headline = "\n".join([modes, *rules, commands])
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
     # Delete My Data

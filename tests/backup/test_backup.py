@@ -24,7 +24,8 @@ from backup import MANIFEST, BackupError
 from backup.archive import back_up
 from backup.restore import RESTORING, restore
 from classroom.database import open_database
-from classroom.domain.sessions import Binding, Consent
+from classroom.domain.face_records import Consent
+from classroom.domain.sessions import Binding
 from classroom.store.sqlite import SqliteStore
 from core.deletions import Deletions
 from core.encryption import EncryptionKeyError, open_cipher

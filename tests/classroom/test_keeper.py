@@ -26,6 +26,9 @@ class Surroundings:
         if self.errors:
             raise self.errors.pop(0)
 
+    async def settle(self) -> set[str]:
+        return set()
+
     async def unfinished(self) -> list[Any]:
         self.looks.append(self.clock.passed)
         return []
@@ -50,6 +53,7 @@ async def rounds(surroundings: Surroundings, seconds: float) -> None:
         tidy=nothing,
         finish_begun=surroundings.finish_moves,
         show_menu=nothing,
+        settle=surroundings.settle,
     )
     running = asyncio.create_task(keeper.run())
     await asyncio.sleep(seconds)

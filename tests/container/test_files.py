@@ -83,7 +83,7 @@ def test_the_grid_is_reached_inside_the_compose_network_only() -> None:
 
 def test_commands_run_as_the_owner_of_the_data() -> None:
     """The documents' commands inside the container go through the entry point: who owns ./data is known only there."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for command in re.findall(r"docker compose exec [^`\n]*autoscraper ([\w./]+)", document.read_text()):
             assert command in ("check", "./entrypoint.sh"), document.name
 

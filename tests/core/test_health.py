@@ -1,10 +1,15 @@
-"""The health report: what is healthy, degraded and failing."""
+"""The health report: what is healthy, degraded and failing; and /metrics."""
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from core.health import SILENCE, HealthReports, PartHealth, main, polling_state, serving
 from core.settings import HealthAddress, SettingsError
@@ -31,10 +36,11 @@ def test_silence() -> None:
 async def test_off() -> None:
     """Without a port nothing is served, and no report is made."""
 
-    async def report() -> dict[str, str]:
-        raise AssertionError("no report is needed")
+    class Unasked(HealthReports):
+        async def report(self) -> dict[str, Any]:
+            raise AssertionError("no report is needed")
 
-    async with serving(None, report):
+    async with serving(None, Unasked()):
         pass
 
 
@@ -45,9 +51,9 @@ async def test_listens_here_alone_and_names_a_taken_port() -> None:
         other.listen()
         at = HealthAddress("127.0.0.1", other.getsockname()[1])
         with pytest.raises(SettingsError, match=rf"^HEALTH_PORT: got '{at.port}' on 127.0.0.1, .*choose another port"):
-            async with serving(at, HealthReports().report):
+            async with serving(at, HealthReports()):
                 pass
-    async with serving(at, HealthReports().report):
+    async with serving(at, HealthReports()):
         listening = [each.laddr for each in psutil.Process().net_connections("tcp") if each.status == "LISTEN"]
         assert at in [tuple(each) for each in listening]
 
@@ -59,7 +65,7 @@ async def test_containers_check(host: str, monkeypatch: pytest.MonkeyPatch, caps
         probe.bind((host, 0))
         at = HealthAddress(host, probe.getsockname()[1])
     monkeypatch.setenv("HEALTH_PORT", f"[{host}]:{at.port}" if ":" in host else f"{host}:{at.port}")
-    async with serving(at, HealthReports().report):
+    async with serving(at, HealthReports()):
         assert await asyncio.to_thread(main) == 1  # nothing runs yet
     assert "starting" in capsys.readouterr().out
 
@@ -103,3 +109,71 @@ class TestHealthReports:
             report = await reports.report()
         assert (report["status"], report["healthy"]) == ("the database can't be read", False)
         assert report["problems"][1].startswith("TEACHER_BOT_TOKEN")
+
+    async def test_figures_of_the_loop(self) -> None:
+        """A probe takes nothing away: two in a row report the same figures of the event loop's lateness."""
+        reports = HealthReports()
+        for seconds in (0.001, 0.002, 0.003, 0.04):
+            reports.lateness.observe(seconds)
+        first, second = await reports.report(), await reports.report()
+        assert first == second
+        assert first["loop_lag_ms"] == {"median": 2, "p95": 44, "max": 50}
+
+
+@asynccontextmanager
+async def scraped(reports: HealthReports) -> AsyncIterator[str]:
+    """Serve reports; yield the address of /metrics."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        at = HealthAddress("127.0.0.1", probe.getsockname()[1])
+    async with serving(at, reports):
+        yield f"http://{at.host}:{at.port}/metrics"
+
+
+async def scrape(address: str) -> dict[str, float]:
+    """Return the series of /metrics that have no label, or one, by name and value of the label."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(address)
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = text_string_to_metric_families(answer.text)
+    return {" ".join((each.name, *each.labels.values())): each.value for family in families for each in family.samples}
+
+
+class TestScrape:
+    async def test_state_of_the_report(self) -> None:
+        """A scrape makes the report first: it says whether we are ready, and how many problems there are."""
+        reports = HealthReports()
+
+        async def marker() -> PartHealth:
+            return PartHealth(degraded=["the portal is down", "a disk is full"])
+
+        async with scraped(reports) as address:
+            before = await scrape(address)
+            with reports.part(marker):
+                after = await scrape(address)
+        ready, problems = "attendance_ready", "attendance_problems"
+        assert (before[ready], before[f"{problems} failing"], before[f"{problems} degraded"]) == (0, 1, 0)
+        assert (after[ready], after[f"{problems} failing"], after[f"{problems} degraded"]) == (1, 0, 2)
+
+    async def test_process(self) -> None:
+        """The figures of the process and of its event loop are among them."""
+        async with scraped(HealthReports()) as address:
+            found = await scrape(address)
+            while not found["attendance_event_loop_lateness_seconds_count"]:
+                found = await scrape(address)
+        assert found["process_resident_memory_bytes"] > 0
+
+    async def test_many_at_once(self) -> None:
+        """Threads count, and several scrapers read thousands of series, at the same time; nothing is lost."""
+        reports = HealthReports()
+        counter = reports.metrics.counter("work", "Work.", place=map(str, range(3000)))
+
+        def work() -> None:
+            for place in range(3000):
+                counter.labels(str(place)).inc()
+
+        async with scraped(reports) as address:
+            works = [asyncio.to_thread(work) for _ in range(4)]
+            await asyncio.gather(*works, *(scrape(address) for _ in range(3)))
+            found = await scrape(address)
+        assert {found[f"attendance_work_total {place}"] for place in range(3000)} == {4}

@@ -1,9 +1,11 @@
 """The crash-safe JSON file and its backup copy."""
 
 import json
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.json_file import SCHEMA, DataDamaged, JsonFile, SchemaTooNew, migrate, replace_file
+from core.json_file import SCHEMA, DataDamaged, JsonFile, SchemaTooNew, delete_older, migrate, replace_file
 from tests.fakes import Disk, PowerCut
 
 pytestmark = pytest.mark.unit
@@ -303,3 +305,21 @@ def test_replace_file_makes_it_private(tmp_path: Path) -> None:
     path.chmod(0o666)
     replace_file(path, "after")
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("after", 0o600)
+
+
+def test_older_files_are_deleted(tmp_path: Path) -> None:
+    """Old files go, also those in folders, and folders that they leave empty; new ones stay."""
+    for name in ("old.csv", "new.csv", "a/old.csv", "b/old.csv", "b/new.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "just made").mkdir()
+    for each in ("old.csv", "a/old.csv", "b/old.csv", "a"):
+        os.utime(tmp_path / each, (1000, 1000))
+    assert delete_older(tmp_path, datetime(2000, 1, 1, tzinfo=UTC)) == 3
+    assert {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*")} == {
+        "new.csv",
+        "b",
+        "b/new.csv",
+        "just made",
+    }
+    assert delete_older(tmp_path / "none", datetime(2000, 1, 1, tzinfo=UTC)) == 0

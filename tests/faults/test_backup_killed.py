@@ -1,5 +1,7 @@
 """Backup beside the running bot, as an operator does it; a restore that is killed."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +61,20 @@ def test_who_is_deleted_after_a_backup(bot: ClassProcess, telegram: Telegram, tm
     teacher.taps("All Names")
     eventually("the bot works with what was restored", lambda: bot.health()[0] == 200)
     assert bot.stop() == 0
+
+
+def test_a_backup_that_is_stopped(bot: ClassProcess, tmp_path: Path) -> None:
+    """SIGTERM during a backup ends it and leaves neither an archive nor half of one."""
+    rosters_folder = tmp_path / "data" / "rosters"
+    for number in range(40):  # enough to be met at work
+        (rosters_folder / f"old-{number}.csv").write_bytes(os.urandom(4_000_000))
+    target = tmp_path / "copies" / "backup.zip"
+    target.parent.mkdir()
+    backing_up = children.start([*COMMAND, "--backup", str(target)], env=bot.environment)
+    eventually("it has begun", lambda: list(target.parent.iterdir()) or backing_up.poll() is not None)
+    backing_up.terminate()
+    assert backing_up.wait(60) == 128 + signal.SIGTERM
+    assert list(target.parent.iterdir()) == []
 
 
 def test_a_restore_that_is_killed(bot: ClassProcess, tmp_path: Path) -> None:

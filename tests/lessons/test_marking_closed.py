@@ -13,7 +13,7 @@ from lessons.marking import OpenLesson, close_reason
 from portal.errors import NotPressed, PortalUnavailable
 from storage import Mode
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, shows
-from tests.monitor.scene import Scene
+from tests.monitor.scene import MONDAY_MORNING, Scene
 
 pytestmark = pytest.mark.unit
 
@@ -131,7 +131,8 @@ INTENDED, OFFERED = replace(ROW, intended_at="2026-09-07T04:00:01.000+00:00"), r
 )
 def test_reasons(reason: CloseReason, row: LessonRow, mode: Mode, seen: dict[str, Any] | None, requested: bool) -> None:
     """The reason is what really happened."""
-    assert close_reason(row, mode, seen if seen is None else OpenLesson(ALGORITHMS, **seen), requested) is reason
+    known = OpenLesson(ALGORITHMS, MONDAY_MORNING, **seen) if seen is not None else None
+    assert close_reason(row, mode, known, requested) is reason
 
 
 def test_covered_button() -> None:

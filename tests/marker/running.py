@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.encryption import Cipher
 from core.health import PartHealth
 from core.machine import Room
+from core.metrics import Metrics
 from core.settings import Settings
 from core.sqlite import Database
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
@@ -237,7 +238,8 @@ class RunningMarker:
 
         async def look() -> PartHealth:
             await self._marker.outage.check()
-            return await health_report.report(self.services, self._marker, poll, {}, room, PortalLimits())
+            gauges = health_report.MarkerGauges(Metrics())
+            return await health_report.report(self.services, self._marker, poll, {}, room, PortalLimits(), gauges)
 
         return vars(asyncio.run_coroutine_threadsafe(look(), self._loop).result(timeout=PATIENCE))
 

@@ -41,6 +41,19 @@ def register(bot: RunningMarker, person: Person, username: str = USERNAME) -> No
     person.sees("Registration complete!")
 
 
+def test_what_it_may_be_used_for_is_said_at_once(bot: RunningMarker, student: Person) -> None:
+    """The start text and the help say, once each, that it is for lessons that one attends, and whose the rules are."""
+    rules = "Use it only for lessons that you attend. Your university's rules are yours to check."
+    student.says("/start")
+    assert student.sees(rules)["text"].count(rules) == 1
+    student.says("/help")
+    assert student.sees("Manual mode asks you each time.")["text"].count(rules) == 1
+    register(bot, student)
+    student.says("/help")
+    told(student, "Manual mode asks you each time.", 2)
+    assert student.sees("Manual mode asks you each time.")["text"].count(rules) == 1
+
+
 def told(person: Person, text: str, times: int) -> None:
     """Wait until the bot has said something so many times."""
     eventually(text, lambda: person.counts(text) == times)

@@ -4,14 +4,17 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from core.metrics import Metrics
 from core.sqlite import Database
 from lessons.events import Event, MonitorStatus, StatusEvent
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
+from lessons.metrics import LessonMetrics
 from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from portal.limits import PortalLimits
+from portal.metrics import PortalMetrics
 from portal.session import PortalAccess
 from storage import Mode
 from tests.fakes import FakeClock, FakePortal, RecordingJournal, ScriptedCommands
@@ -37,6 +40,7 @@ class Scene:
         self.portal = FakePortal(self.clock, self.notes)
         self.commands = ScriptedCommands(self.clock)
         self.limits = PortalLimits(clock=self.clock)
+        self.metrics = Metrics()
         self.lessons = lessons or Lessons(Database(":memory:", [SCHEMA]))
         self.found: list[tuple[float, str, Lesson]] = []
         self.events: list[StatusEvent] = []
@@ -51,8 +55,15 @@ class Scene:
             mode,
             self._on_attendance_found,
             self._on_status_update,
-            portal=PortalAccess(self.portal.opener, limits=self.limits, forget_session=self.forgotten.append),
-            records=LessonRecords(RecordingJournal(self.notes, self.lessons), student=501),
+            portal=PortalAccess(
+                self.portal.opener,
+                limits=self.limits,
+                forget_session=self.forgotten.append,
+                metrics=PortalMetrics(self.metrics),
+            ),
+            records=LessonRecords(
+                RecordingJournal(self.notes, self.lessons), student=501, metrics=LessonMetrics(self.metrics)
+            ),
             schedule=Schedule(rests_until=rests_until, clock=self.clock, jitter=jitter),
             commands=self.commands,
         )
@@ -67,6 +78,10 @@ class Scene:
     def key(self, lesson: Lesson) -> str:
         """Return the key of a lesson that was found."""
         return next(found.key for _, _, found in self.found if found.subject == lesson.subject)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the value of a series, without the prefix of its name."""
+        return self.metrics.registry.get_sample_value(f"attendance_{name}", labels) or 0.0
 
     @property
     def reported(self) -> list[str]:

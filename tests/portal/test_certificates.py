@@ -54,7 +54,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.browser
 @pytest.mark.integration
 def test_a_missing_intermediate_is_named(address: str, open_browser: OpenBrowser) -> None:
-    """Where Chrome does not know the issuer, the error names the missing certificate and the README's command."""
+    """Where Chrome does not know the issuer, the error names the missing certificate and the documents' command."""
     page = AttendancePage(open_browser("headless-shell").driver, time.sleep)
     page.load(address)
     with pytest.raises(CertificateRefused) as raised:
@@ -74,10 +74,10 @@ def test_other_refusals_keep_chrome_s_code(address: str) -> None:
 
 
 @pytest.mark.unit
-def test_the_command_is_the_readme_s() -> None:
-    """The README has the command that the errors name; it makes the store's folder, which certutil does not."""
-    readme = Path(__file__).parents[2] / "README.md"
-    assert certificates.ADD_COMMAND in readme.read_text(encoding="utf-8")
+def test_the_command_is_that_of_the_documents() -> None:
+    """docs/network.md has the command that the errors name; it makes the store's folder, which certutil does not."""
+    document = Path(__file__).parents[2] / "docs" / "network.md"
+    assert certificates.ADD_COMMAND in document.read_text(encoding="utf-8")
     assert certificates.ADD_COMMAND.startswith("mkdir -p $HOME/.pki/nssdb && ")
 
 

@@ -42,8 +42,13 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     data = folder / "data"
     cast = Cast(telegram, portal, lms, data / "photos")
     cast.introduce()
-    bot = BotProcess([sys.executable, "-c", "print('a line')"], {}, folder, lambda _line: None, folder=folder)
-    page = PageServer(telegram, portal, lms, bot, cast, Notes(cast, folder), data, {"time_zone": "Asia/Almaty"})
+    scratch = folder / "bot"
+    scratch.mkdir()
+    bot = BotProcess([sys.executable, "-c", "print('a line')"], {}, scratch, lambda _line: None, folder=folder)
+    drawings = folder / "drawings"  # not in the bot's scratch folder, whose processes end with the bot
+    drawings.mkdir()
+    notes = Notes(cast, drawings, lambda _line: None)
+    page = PageServer(telegram, portal, lms, bot, cast, notes, data, {"time_zone": "Asia/Almaty"})
     watching = asyncio.create_task(page.watch.run())
     try:
         async with page.serving("127.0.0.1", 0) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:

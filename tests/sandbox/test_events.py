@@ -118,3 +118,19 @@ async def test_stopping() -> None:
         stream.close()
         with pytest.raises(AssertionError, match="ended"):
             await reader.next()
+
+
+async def test_another_run() -> None:
+    """Starting over ends the open connections, and the next one gets the new run's state only."""
+    stream = EventStream("run")
+    stream.state("lms", {"down": True})
+    async with served(stream) as url:
+        async with events(url) as reader:
+            last = (await reader.until("lms")).id
+            stream.begin_again("another")
+            stream.state("portal", {"down": False})
+            with pytest.raises(AssertionError, match="ended"):
+                await reader.next()
+        async with events(url, last=last) as reader:
+            assert (await reader.next()).data == {"run": "another", "full": True}
+            assert (await reader.next()).kind == "portal"

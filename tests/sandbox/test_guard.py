@@ -33,7 +33,8 @@ def _page() -> AbstractAsyncContextManager[str]:
     bot = BotProcess([sys.executable, "-c", ""], {}, nowhere, print, folder=nowhere)
     telegram, portal, lms = TelegramSimulator(), PortalSimulator(), LmsSimulator()
     cast = Cast(telegram, portal, lms, nowhere)
-    return PageServer(telegram, portal, lms, bot, cast, Notes(cast, nowhere), nowhere, {}).serving("127.0.0.1", 0)
+    notes = Notes(cast, nowhere, print)
+    return PageServer(telegram, portal, lms, bot, cast, notes, nowhere, {}).serving("127.0.0.1", 0)
 
 
 # Each server, with an order that its control API takes and a path without effects.

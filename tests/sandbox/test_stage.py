@@ -3,16 +3,21 @@
 import base64
 import io
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 from telegram import Bot
 
 from sandbox.cast import BOTS, MARKER, MOST_PEOPLE, PEOPLE, STUDENTS, TEACHERS
+from tests import children
 from tests.sandbox.stage import Stage, events, stage
+from tests.waiting import eventually_true
 
 pytestmark = pytest.mark.integration
 
@@ -186,6 +191,57 @@ async def test_facts_of_a_class(running: Stage) -> None:
         await reader.until("tour", facts=(facts := facts | {"recorded": True}))
         await teachers.send_document(TEACHER, b"a,b", filename="report.csv")
         await reader.until("tour", facts=facts | {"report_sent": True})
+
+
+async def test_starting_over(running: Stage) -> None:
+    """Starting over forgets people, lessons, records, facts and the bot's data, and starts the bot again."""
+    await running.http.post("/api/people", json={"name": "Nurlan"})
+    await says(running, MARKER, ADMIN, text="/start")
+    running.portal.world.open_lesson("Physics", "T", "09:00")
+    await running.http.post("/portal/behaviour", json={"status": 503})
+    (running.data / "photos").mkdir(parents=True)
+    (running.data / "photos" / "S001.jpg").write_bytes(b"of their own")
+    before = (await running.http.get("/api/sandbox")).json()
+    after = (await running.http.post("/api/start-over", json={})).json()
+    now = (await running.http.get("/api/sandbox")).json()
+    assert now["run"] == after["run"] != before["run"]
+    assert [each["name"] for each in now["people"]] == [each.name for each in PEOPLE]
+    async with events(running.url) as reader:
+        assert (await reader.next()).data == {"run": now["run"], "full": True}
+        full = [await reader.next()]
+        while full[-1].kind != "lms":
+            full.append(await reader.next())
+    screens = [each.data["screen"] for each in full if each.kind == "screen"]
+    assert len(screens) == sum(len(each.chats) for each in PEOPLE)
+    assert not any(each["messages"] or each["started"] for each in screens)
+    latest = {each.kind: each.data for each in full}
+    portal = latest["portal"]
+    assert (portal["lessons"], portal["behaviour"]["status"], portal["behaviour"]["push"]) == ([], None, True)
+    assert not any(latest["tour"]["facts"].values())
+    assert (running.data / "photos" / "S001.jpg").read_bytes() != b"of their own"
+    assert running.bot.starts == 1
+
+
+async def test_killed_parent() -> None:
+    """What the sandbox starts, such as a drawing process, ends with it, also if it is killed."""
+    if sys.platform != "linux":
+        pytest.skip("the kernel ends a dead process's children on Linux only")
+    program = (
+        "import asyncio, signal\n"
+        "from sandbox.bot_process import die_with_parent\n"
+        "async def main():\n"
+        "    child = await asyncio.create_subprocess_exec(\n"
+        "        'sleep', '600', start_new_session=True, preexec_fn=die_with_parent(signal.SIGKILL))\n"
+        "    print(child.pid, flush=True)\n"
+        "    await child.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = children.start([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    await eventually_true("the child's end", lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 def picture(side: int = 400) -> str:

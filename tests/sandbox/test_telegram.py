@@ -796,6 +796,23 @@ class TestCommands:
         answer = await telegram.refusal("setMyCommands", commands=[], scope=scope)
         assert answer == "Bad Request: chat not found"
 
+    @pytest.mark.parametrize(("name", "most"), [("description", 512), ("short_description", 120)])
+    async def test_descriptions(self, chat: Driver, name: str, most: int) -> None:
+        """Descriptions have a limit, one for each language, and a default for the others; too many calls get a 429."""
+        method = "MyDescription" if name == "description" else "MyShortDescription"
+        assert await chat.do(f"set{method}", **{name: "x" * most})
+        assert "too long" in await chat.refusal(f"set{method}", **{name: "x" * (most + 1)})
+        assert await chat.do(f"set{method}", **{name: "Коротко", "language_code": "ru"})
+        shown = {code: await chat.do(f"get{method}", language_code=code) for code in ("", "ru", "kk")}
+        assert shown == {"": {name: "x" * most}, "ru": {name: "Коротко"}, "kk": {name: "x" * most}}
+        assert await chat.refusal(f"set{method}", **{name: "x", "language_code": "rus"}) == (
+            "Bad Request: invalid language code specified"
+        )
+        await chat.control("faults", kind="429", method=f"set{method}", retry_after=70)
+        limited = await chat.call(f"set{method}", **{name: "y"})
+        assert (limited["error_code"], limited["parameters"]) == (429, {"retry_after": 70})
+        assert await chat.do(f"get{method}") == {name: "x" * most}
+
     @pytest.mark.parametrize("command", ["Start", "старт", "x" * 33, "a-b", ""])
     async def test_wrong_command(self, chat: Driver, command: str) -> None:
         """Command names other than up to 32 of a-z, 0-9 and underscore are refused."""

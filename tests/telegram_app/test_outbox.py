@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
 
+from core.metrics import Metrics
 from core.sqlite import Database
 from telegram_app.files import SHIPPED, qr_picture
+from telegram_app.metrics import BotMetrics
 from telegram_app.outbox import ANSWER, BETWEEN_SENDS, LATER, NOTICE, Button, Item, Outbox
 from telegram_app.outbox_table import Action, Outgoing
 from telegram_app.people import People
@@ -36,7 +39,9 @@ class Post:
         self.queue = Outgoing(self.database, "marker")
         self.lost: list[int] = []
         self.missing: set[str] = set()
-        self.outbox = Outbox(self.bot.as_bot, self.database, "marker", self._lose, clock, make_file=self._make)
+        self.metrics = Metrics()
+        more: dict[str, Any] = {"make_file": self._make, "metrics": BotMetrics(self.metrics, "marker")}
+        self.outbox = Outbox(self.bot.as_bot, self.database, "marker", self._lose, clock, **more)
 
     async def _make(self, reference: str) -> tuple[str, bytes] | None:
         name = reference.removeprefix(SHIPPED)
@@ -99,11 +104,28 @@ class TestSending:
         await post.put(send("two"))
         assert post.bot.texts(AIDA) == ["one", "two"]
 
-    async def test_seconds(self, post: Post) -> None:
-        """The durations of the last calls are kept."""
-        await post.put(send("one"), send("two"))
-        assert len(post.outbox.seconds) == 2
-        assert post.outbox.seconds.maxlen == 500
+    async def test_delay(self, post: Post) -> None:
+        """The time from queuing to sending is measured, waiting included; what waits is counted, and since when."""
+        await post.outbox.put(send("one"), send("two"))
+        assert post.outbox.oldest_waiting() == post.clock.now()
+        registry = post.metrics.registry
+        assert registry.get_sample_value("attendance_outbox_messages", {"bot": "marker"}) == 2
+        await post.quiet()
+        labels = {"bot": "marker", "lane": "notice"}
+        assert registry.get_sample_value("attendance_outbox_delay_seconds_count", labels) == 2
+        assert registry.get_sample_value("attendance_outbox_delay_seconds_sum", labels) == pytest.approx(BETWEEN_SENDS)
+        assert post.outbox.oldest_waiting() is None
+        assert registry.get_sample_value("attendance_outbox_messages", {"bot": "marker"}) == 0
+
+    async def test_age_of_the_oldest(self, post: Post) -> None:
+        """While Telegram can't be reached, the age of the oldest message grows."""
+        post.bot.refuse(*([NetworkError("down")] * 3))
+        await post.outbox.put(send("one"))
+        await asyncio.sleep(2.5)
+        post.outbox.oldest_waiting()
+        age = post.metrics.registry.get_sample_value("attendance_outbox_oldest_age_seconds", {"bot": "marker"})
+        assert age == pytest.approx(2.5)
+        await post.quiet()
 
     async def test_order(self, post: Post) -> None:
         """Messages arrive in the order in which they were queued."""

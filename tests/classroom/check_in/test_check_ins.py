@@ -14,7 +14,9 @@ from classroom.check_in.code_entry import Typed
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Place, Rival, Status
+from classroom.metrics import ClassroomMetrics
 from classroom.store import StoreUnavailable
+from core.metrics import Metrics
 from tests.classroom.check_in.scenario import (
     CODE,
     OPENED,
@@ -102,6 +104,27 @@ class TestTime:
         assert (await scenario.shares()).kind is AnswerKind.NOTHING  # the new code comes first
         assert await scenario.enters(code="333333") is AnswerKind.PLACE
         assert (await scenario.shares()).kind is AnswerKind.WAITING
+
+    async def test_ends_are_counted(self, scenario: CheckInScenario) -> None:
+        """Each end of a check-in counts once in the metrics: confirmed, rejected, not finished, marked by hand."""
+        metrics = Metrics()
+        scenario.classroom.metrics = ClassroomMetrics(metrics)
+        session = await scenario.opens(students=4)
+        for number in (1, 2, 3):
+            await scenario.enters(f"S00{number}", person=2000 + number)
+        for number in (1, 2):
+            await scenario.shares(person=2000 + number)
+        for _twice in range(2):
+            await scenario.check_ins.decide(session, {"S001"}, accept=True)
+            await scenario.check_ins.decide(session, {"S002"}, accept=False)
+            await scenario.check_ins.mark_by_hand(session, "S004", Status.LATE, "", 7)
+            scenario.clock.seconds = 121
+            await scenario.check_ins.expire(session, {"S001", "S004"})
+        await scenario.check_ins.notify_again(session, (await scenario.marks(session))["S001"])
+        ends = ("face", "confirmed", "by hand", "rejected", "expired")
+        series = "attendance_check_ins_total"
+        counted = [metrics.registry.get_sample_value(series, {"outcome": end}) for end in ends]
+        assert counted == [0, 1, 1, 1, 1]
 
     async def test_marked_by_hand_afterwards(self, scenario: CheckInScenario) -> None:
         """After a mark by hand a late location gets the mark, not the end of the check-in."""

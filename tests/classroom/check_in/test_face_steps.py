@@ -14,7 +14,8 @@ from classroom.check_in.face_steps import seconds_left
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, Note, NoteRefusal, Problem
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, Status
+from classroom.domain.face_records import Consent
+from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Session, Status
 from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
 from classroom.store import StoreUnavailable

@@ -5,11 +5,11 @@ import pytest
 from classroom.domain.sessions import Mark, Session, Status
 from classroom.lms.sheet_writer import record_of
 from classroom.overview import SessionOverview
-from classroom.reports.files import rows
+from classroom.reports.sheet import sheet_table
 from classroom.reports.texts import report_texts
 from telegram_app.i18n import texts
 from tests.classroom.check_in.scenario import CODE, OPENED, TEACHER, CheckInScenario
-from tests.classroom.reports.test_files_and_texts import ZONE, plain
+from tests.classroom.reports.test_texts import BEGIN, ZONE, plain
 
 pytestmark = pytest.mark.integration
 _ = texts("en")
@@ -42,7 +42,7 @@ async def test_a_class_of_500(scenario: CheckInScenario) -> None:
         assert {line.status for line in record_of(sheet).lines} == {Status.PRESENT}
     overview = SessionOverview(session, sheets, await scenario.store.check_ins(session.id))
     assert (overview.students, len(overview.marked[Status.PRESENT]), overview.missing) == (500, 500, [])
-    assert len(rows(overview, ZONE)) == 520
+    assert len(sheet_table(_, overview, ZONE, "A. Teacher", BEGIN).rows) == 520
     text = plain(report_texts(_, overview, final=True, zone=ZONE))
     assert "Present: 500\n" in text
     assert "Absent: 0 of 500" in text

@@ -4,8 +4,10 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from classroom.domain.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
+from classroom.domain.sessions import Course, Enrolled, LmsRecord, Mark, Place, Session, Sheet, Status, Teacher
+from classroom.domain.shared_records import Lesson
 from classroom.lms import Duplicate, Line, LmsError, LmsTimedOut, NotSupported, NotThere, Record, SignedIn
 from classroom.store import StoreUnavailable, Tokens
 
@@ -27,7 +29,7 @@ class MemoryStore:
         self.all_sheets: dict[tuple[str, str], Sheet] = {}
         self.fails: dict[str, int] = {}
 
-    def opens(self, now: datetime, sizes: dict[str, int], name: str = "a1") -> Session:
+    def opens(self, now: datetime, sizes: dict[str, int], name: str = "a1", **more: Any) -> Session:
         """Store a new session with batches of these sizes."""
         session = Session(
             id=name,
@@ -40,11 +42,14 @@ class MemoryStore:
             opened_at=now,
             closes_at=now + timedelta(seconds=120),
             rotate_seconds=0,
+            **more,
         )
         self.sessions[name] = session
         for batch, count in sizes.items():
             self.all_sheets[name, batch] = Sheet(
-                name, session.campus, batch, session.subject, DATE, session.teacher, students(batch, count)
+                *(name, session.campus, batch, session.subject, DATE, session.teacher, students(batch, count)),
+                lesson=session.lesson,
+                lms_record=session.lms_record,
             )
         return session
 
@@ -57,6 +62,10 @@ class MemoryStore:
 
     def ends(self, now: datetime, name: str = "a1", *, cancelled: bool = False) -> None:
         self.sessions[name] = replace(self.sessions[name], ended_at=now, cancelled=cancelled)
+        batches = {batch for session, batch in self.all_sheets if session == name and cancelled}
+        for key, sheet in self.all_sheets.items():
+            if key[0] != name and sheet.batch in batches and (sheet.version > 0 or sheet.acked_version >= 0):
+                self.all_sheets[key] = replace(sheet, version=sheet.version + 1)
 
     def sheet(self, batch: str, name: str = "a1") -> Sheet:
         return self.all_sheets[name, batch]
@@ -87,9 +96,14 @@ class MemoryStore:
     async def sheets(self, session_id: str) -> list[Sheet]:
         return [sheet for (session, _), sheet in self.all_sheets.items() if session == session_id]
 
+    async def other_lessons(self, sheet: Sheet) -> list[Lesson]:
+        others = [each for each in self.all_sheets.values() if each.batch == sheet.batch]
+        return [(each, self.sessions[each.session]) for each in others if each.session != sheet.session]
+
     async def unacked(self) -> list[Sheet]:
         self._check("unacked")
-        return [each for each in self.all_sheets.values() if each.acked_version < each.version and not each.refused]
+        owed = [each for each in self.all_sheets.values() if each.acked_version < each.version and not each.refused]
+        return [each for each in owed if each.lms_record is not LmsRecord.NONE]
 
     async def acked(self, session_id: str, batch: str, version: int) -> None:
         self._check("acked")
@@ -114,7 +128,7 @@ class FakeLms:
     Without ``updates`` it is as the older server: a record is only created, and two creates at once make two.
     """
 
-    needs_password = True
+    needs_password = one_record_a_day = True
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Status]] = {}  # by batch

@@ -220,13 +220,22 @@ class TestMarks:
         with pytest.raises(Duplicate):
             await lms.create(TEACHER, RECORD)
         assert [list(row.values()) for row in rows(tmp_path)] == [
-            ["2026-09-07", "Main", "CS-101", "Algorithms", "S1", "Один & <b>", "late", "1", "late"],
-            ["2026-09-07", "Main", "CS-101", "Algorithms", "S2", "'=1+1", "absent", "0", ""],
+            ["2026-09-07", "Main", "CS-101", "Algorithms", "S1", "Один & <b>", "late", "1", "late", ""],
+            ["2026-09-07", "Main", "CS-101", "Algorithms", "S2", "'=1+1", "absent", "0", "", ""],
         ]
         await lms.update(TEACHER, replace(RECORD, lines=RECORD.lines[:1]))
         assert len(rows(tmp_path)) == 1
         assert (tmp_path / "marks" / file_name(RECORD)).read_bytes().startswith(b"\xef\xbb\xbfdate,")
         assert await lms.courses(TEACHER) == [COURSE]  # the marks are no roster
+
+    async def test_lessons_of_a_day(self, write: Write, tmp_path: Path) -> None:
+        """Each lesson of a day has a file of its own, which names it."""
+        lms = write()
+        for lesson in ("", "Lab", "Lab 2", "Lab/2"):
+            await lms.create(TEACHER, replace(RECORD, lesson=lesson))
+        assert len(list((tmp_path / "marks").iterdir())) == 4
+        content = (tmp_path / "marks" / file_name(replace(RECORD, lesson="Lab"))).read_text(encoding="utf-8-sig")
+        assert [line.rpartition(",")[2] for line in content.splitlines()] == ["lesson", "Lab", "Lab"]
 
     @given(name=st.text("=+-@\t\r\n＝＋－＠ 'aЯ🙂\",;", max_size=8))
     def test_no_formula(self, tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
@@ -249,7 +258,7 @@ class TestMarks:
     @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
     def test_formula_behind_a_separator(self, separator: str) -> None:
         """A formula behind a separator inside a cell is defused; a plain text with separators stays as it is."""
-        content = csv_text(["name"], [[f"A{separator}=cmd|' /C calc'!A0", "B; late, +7 701", "Ivanov; A, B"]])
+        content = csv_text([["name"], [f"A{separator}=cmd|' /C calc'!A0", "B; late, +7 701", "Ivanov; A, B"]])
         (cells,) = list(csv.reader([content.splitlines()[1]]))
         assert cells == [f"A{separator}'=cmd|' /C calc'!A0", "B; late, '+7 701", "Ivanov; A, B"]
 

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from classroom.domain.code_attempts import WrongTry
+from classroom.domain.face_records import Consent, Template
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
     CheckInStep,
-    Consent,
     Enrolled,
     FaceCheck,
+    LmsRecord,
     Mark,
     Place,
     ReadBack,
@@ -23,7 +25,6 @@ from classroom.domain.sessions import (
     Sheet,
     Status,
     Teacher,
-    Template,
 )
 from classroom.store import BoundOtherwise, Correction, NoSuchSession, SessionExists, Store, Tokens
 from classroom.store.records import Attempt
@@ -66,6 +67,8 @@ def sheets_of(session: Session, students: int = 3) -> list[Sheet]:
             session.date,
             session.teacher,
             tuple(Enrolled(f"{batch}-b{number:02}", f"Student {number} 😀", batch) for number in range(students)),
+            lesson=session.lesson,
+            lms_record=session.lms_record,
         )
         for batch in session.batches
     ]
@@ -147,6 +150,31 @@ async def check_version_4(store: Store) -> None:
     assert (check_in.step, check_in.note) == (CheckInStep.REVIEW, "face")
     await store.set_consent(Consent(2001, True, after(20), 5, with_class=True))
     assert await store.consent(2001) == Consent(2001, True, after(20), 5, with_class=True)
+
+
+# what the migration from SQLite's version 6 and MongoDB's version 5 adds to each row
+ADDED_WITH_LESSONS: dict[str, dict[str, object]] = {
+    "sessions": {"lesson": "", "lms_record": "own", "without_phones": False},
+    "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own"},
+    "marks": {"lesson": "", "lms_record": "own"},  # MongoDB's sheets
+}
+
+
+async def check_version_6(store: Store) -> None:
+    """Check what a migrated store has of the time when a batch had one lesson of a subject a day."""
+    sessions = {each.id[0]: each for each in await store.sessions_of(7, 10)}
+    assert {each.lesson for each in sessions.values()} == {""}
+    assert {each.lms_record for each in await store.sheets("a" * 12)} == {LmsRecord.OWN}
+    assert (sessions["c"].cancelled, sessions["d"].cancelled, sessions["e"].ended_at) == (True, True, None)
+    assert {each.session[0] for each in await store.unacked()} == {"a", "c", "e"}
+    for name, batch, first in (("f", "CS-1", "a"), ("f", "CS-3", "e"), ("f", "CS-4", "d")):
+        again = a_session(name * 12, [batch], subject="Algebra")
+        with pytest.raises(SessionExists) as refused:
+            await store.create_session(again, sheets_of(again), "666666", again.closes_at)
+        assert refused.value.session == first * 12
+        lab = replace(again, id=f"{batch}-lab".rjust(12, "0"), lesson="Lab")
+        await opened(store, lab, code=f"77777{batch[-1]}")
+        assert {sheet.lesson for sheet in await store.sheets(lab.id)} == {"Lab"}
 
 
 class StoreContract:
@@ -238,6 +266,106 @@ class StoreContract:
         assert sorted(map(repr, (result for result in results if result is True))) == ["True"]
         assert sum(isinstance(result, SessionExists) for result in results) == 7
         assert len(await store.unfinished()) == 1
+
+    async def test_lessons_of_a_day(self, store: Store) -> None:
+        """A batch has several lessons of a subject a day if their names differ by more than case and spaces."""
+        first = await opened(store, a_session(batches=["CS-1"]))
+        lab = await opened(store, a_session("b" * 12, lesson="Lab 1", lms_record=LmsRecord.SHARED), code="222222")
+        assert await store.session(lab.id) == lab
+        assert await store.sheets(lab.id) == sheets_of(lab)
+        for name, existing, batch in (("", first, "CS-1"), ("lab1 ", lab, "CS-2"), ("Lаb 1", lab, "CS-2")):
+            again = a_session("c" * 12, [batch], lesson=name)
+            with pytest.raises(SessionExists) as refused:
+                await store.create_session(again, sheets_of(again), "333333", again.closes_at)
+            assert (refused.value.session, refused.value.batch) == (existing.id, batch)
+            with pytest.raises(SessionExists):
+                await store.ensure_unopened(sheets_of(again))
+        await store.end_session(lab.id, after(40), cancelled=True)
+        await opened(store, a_session("d" * 12, lesson="lab 1"), code="444444")
+
+    async def test_two_labs_at_once(self, store: Store) -> None:
+        """Of many concurrent calls that open lessons of one name, in any spelling, one succeeds."""
+        await opened(store, a_session(batches=["CS-1"]))
+        names = ("Lab", "lab ", "LAB", "L ab")
+        tries = [a_session(f"{number:012}", ["CS-1"], lesson=name) for number, name in enumerate(names)]
+        results = await asyncio.gather(
+            *(store.create_session(each, sheets_of(each), f"{each.id[-6:]}", each.closes_at) for each in tries),
+            return_exceptions=True,
+        )
+        assert sum(result is True for result in results) == 1
+        assert sum(isinstance(result, SessionExists) for result in results) == 3
+
+    async def test_other_lessons(self, store: Store) -> None:
+        """The other lessons of a batch, subject and date are found, oldest first, with their sessions as they are."""
+        later = await opened(store, a_session("b" * 12, ["CS-1"], opened_at=after(300), lesson="Lab"), code="222222")
+        first = await opened(store, a_session("c" * 12))
+        cancelled = await store.end_session(first.id, after(40), cancelled=True)
+        for number, change in enumerate(({"subject": "Physics"}, {"date": "2026-09-02"}, {"campus": "North"})):
+            await opened(store, a_session(f"{number:012}", ["CS-1"], **change), code=f"33333{number}")
+        new = replace(sheets_of(later)[0], session="d" * 12)
+        found = await store.other_lessons(new)
+        assert [(sheet.session, sheet.batch, session) for sheet, session in found] == [
+            (first.id, "CS-1", cancelled),
+            (later.id, "CS-1", later),
+        ]
+        assert [sheet.session for sheet, _session in await store.other_lessons(sheets_of(later)[0])] == [first.id]
+        assert await store.other_lessons(replace(new, batch="CS-9")) == []
+
+    async def test_cancelled_beside_others(self, store: Store) -> None:
+        """A cancellation has the records of the day's other lessons written again, except those that are not sent."""
+        names = {"a": "", "b": "Lab", "c": "Seminar", "d": "Talk"}
+        for name, lesson in names.items():
+            record = LmsRecord.NONE if lesson == "Talk" else LmsRecord.SHARED
+            await opened(
+                store, a_session(name * 12, ["CS-1"], lesson=lesson, lms_record=record), code=f"22222{ord(name) % 10}"
+            )
+            if lesson != "Seminar":  # nobody has come to it
+                await store.mark(name * 12, mark("CS-1-b00"), overwrite=False)
+        await opened(store, a_session("e" * 12, ["CS-1"], subject="Physics"), code="555555")
+        for name in "ab":
+            await store.acked(name * 12, "CS-1", 1)
+        await store.acked("e" * 12, "CS-1", 0)
+        await store.end_session("b" * 12, after(30), cancelled=True)
+        assert {each.session[0] for each in await store.unacked() if each.version} == {"a"}
+        versions = {name: (await store.sheets(name * 12))[0].version for name in "bcde"}
+        assert versions == {"b": 1, "c": 0, "d": 1, "e": 0}
+
+    async def test_days_are_cleaned_whole(self, store: Store) -> None:
+        """The lessons of a day and subject, which may share a record, are deleted together when the last is over."""
+        first = await opened(store, a_session())
+        lab = await opened(store, a_session("b" * 12, opened_at=after(7200), lesson="Lab"), code="222222")
+        other = await opened(store, a_session("c" * 12, subject="Physics"), code="333333")
+        for each in (first, other):
+            await store.end_session(each.id, after(40))
+            await store.set_reported(each.id, after(60), final=True)
+        await store.clean(after(9000), after(3600))
+        assert [each.id for each in await store.sessions_of(7, 10)] == [lab.id, first.id]
+        await store.clean(after(90_000), after(86_400))
+        assert [each.id for each in await store.sessions_of(7, 10)] == [lab.id, first.id]
+        await store.end_session(lab.id, after(7300), cancelled=True)
+        await store.clean(after(90_000), after(86_400))
+        assert await store.sessions_of(7, 10) == []
+
+    async def test_without_phones(self, store: Store) -> None:
+        """Lessons without phones have no code, also several at once; they are marked and end like others."""
+        tries = [a_session(f"{each:012}", [f"CS-{each}"], place=None, without_phones=True) for each in range(3)]
+        made = await asyncio.gather(
+            *(store.create_session(each, sheets_of(each), None, each.closes_at) for each in tries)
+        )
+        assert made == [True] * 3
+        session = tries[0]
+        again = replace(session, id="b" * 12)
+        with pytest.raises(SessionExists):
+            await store.create_session(again, sheets_of(again), None, again.closes_at)
+        assert (await store.session(session.id), await store.code(session.id, NOW)) == (session, None)
+        assert await store.mark(session.id, mark("CS-0-b00", by=7), overwrite=True)
+        assert await store.end_session(session.id, after(40)) == replace(session, ended_at=after(40))
+
+    async def test_not_sent(self, store: Store) -> None:
+        """A lesson that is not sent to the LMS waits for none of its answers."""
+        session = await opened(store, a_session(batches=["CS-1"], lms_record=LmsRecord.NONE))
+        assert await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        assert await store.unacked() == []
 
     async def test_code(self, store: Store) -> None:
         """A code finds its session exactly while it is valid, and not after the session has ended."""
@@ -357,7 +485,7 @@ class StoreContract:
         with pytest.raises(SessionExists):
             await store.create_session(again, sheets_of(again), "333333", again.closes_at)
         assert [each.id for each in await store.unfinished()] == ["b" * 12]
-        assert await store.history(7, "2026-01-01") == []
+        assert await store.register(7, date(2026, 1, 1), date(2026, 12, 31)) == []
         assert await store.reopen(session.id, "444444", after(300), after(60)) is None
 
     async def test_reopen(self, store: Store) -> None:
@@ -946,18 +1074,30 @@ class StoreContract:
 
     # history and cleaning
 
-    async def test_history(self, store: Store) -> None:
-        """A teacher's history since a date has the ended sessions with their sheets, newest first."""
-        for number, date in enumerate(("2026-08-01", "2026-09-01", "2026-09-02")):
+    async def test_register(self, store: Store) -> None:
+        """The register has ended lessons that were not cancelled, by teacher, days and subject, oldest first."""
+        days = ("2026-08-01", "2026-09-03", "2026-09-01", "2026-09-02", "2026-09-02", "2026-09-02")
+        for number, day in enumerate(days):
             at = after(number * 1000)
-            session = a_session(f"{number:012}", ["CS-1"], date=date, opened_at=at, closes_at=at)
-            await opened(store, session, code=f"{number:06}")
-            if number != 2:
-                await store.end_session(session.id, at)
-        history = await store.history(7, "2026-08-15")
-        assert [(session.id, sheets[0].batch) for session, sheets in history] == [(f"{1:012}", "CS-1")]
-        assert len(await store.history(7, "2026-01-01")) == 2
-        assert await store.history(8, "2026-01-01") == []
+            changes = {"subject": "Physics" if number == 3 else "Algebra", "lesson": "Lab" if number == 4 else ""}
+            session = a_session(f"{number:012}", ["CS-2", "CS-1"], date=day, opened_at=at, closes_at=at, **changes)
+            await opened(store, replace(session, teacher=8 if number == 2 else 7), code=f"{number:06}")
+            if number != 4:
+                await store.end_session(session.id, at, cancelled=number == 5)
+        since, until = date(2026, 8, 2), date(2026, 9, 3)
+
+        async def found(*which: Any) -> list[int]:
+            return [int(session.id) for session, _sheets in await store.register(*which)]
+
+        assert await found(None, since, until) == [2, 3, 1]
+        assert await found(7, since, until) == [3, 1]
+        assert await found(7, since, until, "Physics") == [3]
+        assert await found(7, date(2026, 8, 1), date(2026, 9, 2)) == [0, 3]
+        assert await found(9, since, until) == await found(7, since, date(2026, 9, 1)) == []
+        ((session, sheets),) = await store.register(8, since, until)
+        assert [each.batch for each in sheets] == ["CS-1", "CS-2"]
+        assert sheets == await store.sheets(session.id)
+        assert [each.id for each in await store.lessons(8, since, until)] == [session.id]
 
     async def test_attended(self, store: Store) -> None:
         """A student's history has each ended session with the student on a roster, newest first, with any mark."""

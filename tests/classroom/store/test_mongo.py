@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 import socket
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -22,17 +21,19 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from classroom.composition import open_when_available
 from classroom.domain.sessions import Binding, CheckInStep, FaceCheck
 from classroom.health_report import health_part
+from classroom.metrics import ClassroomMetrics
+from classroom.opening import open_when_available
 from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
-from classroom.store.mongo_connection import MIGRATIONS
+from classroom.store.mongo_migrations import MIGRATIONS
 from classroom.store.plain import text_of
 from core.encryption import Cipher, EncryptionKeyError
 from core.health import HealthReports
 from tests.classroom.store.contract import (
+    ADDED_WITH_LESSONS,
     CODE,
     NOW,
     TEACHER,
@@ -42,10 +43,12 @@ from tests.classroom.store.contract import (
     check_version_2,
     check_version_3,
     check_version_4,
+    check_version_6,
     mark,
     opened,
     sheets_of,
 )
+from tests.classroom.store.contract_by_hand import ByHandContract
 from tests.servers import ROOT, mongo_server
 from tests.waiting import PATIENCE
 
@@ -96,7 +99,7 @@ async def documents(mongo_uri: str, database: str) -> AsyncIterator[AsyncDatabas
         yield client[database]
 
 
-class TestMongoStore(StoreContract):
+class TestMongoStore(StoreContract, ByHandContract):
     """The contract."""
 
 
@@ -268,6 +271,21 @@ async def test_version_4(mongo_uri: str, database: str, documents: AsyncDatabase
     await store.close()
 
 
+async def test_version_5(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
+    """Documents of before several lessons a day are migrated; every one stays, with the new fields' defaults."""
+    fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v5.json").read_text(encoding="utf-8"))
+    for name, kept in fixture.items():
+        await documents[name].insert_many(kept)
+    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    await store.open()
+    fixture["schema"] = [{"_id": "classroom", "version": 6}]
+    for name, kept in fixture.items():
+        expected = [each | ADDED_WITH_LESSONS.get(name, {}) for each in kept]
+        assert [each async for each in documents[name].find()] == expected
+    await check_version_6(store)
+    await store.close()
+
+
 async def test_folded_anew(
     mongo_uri: str, database: str, documents: AsyncDatabase[Document], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -382,7 +400,7 @@ async def test_health(database: str) -> None:
         store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=8)
         opening = asyncio.create_task(store.open())
         await asyncio.wait({opening}, timeout=0.1)  # it is connecting
-        part = await health_part([], store, deque())
+        part = await health_part([], store, ClassroomMetrics())
         assert not opening.done()  # the report did not wait for the store's own time limit
         assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
         opening.cancel()

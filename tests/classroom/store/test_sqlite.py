@@ -6,7 +6,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
@@ -14,22 +13,27 @@ from pathlib import Path
 
 import pytest
 
-from classroom.domain.sessions import Binding, CheckInStep, FaceCheck, Sheet, Template
+from classroom.domain.face_records import Template
+from classroom.domain.sessions import Binding, CheckInStep, FaceCheck, Sheet
 from classroom.health_report import health_part
+from classroom.metrics import ClassroomMetrics
 from classroom.store import BoundOtherwise, Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests import children
 from tests.classroom.store.contract import (
+    ADDED_WITH_LESSONS,
     TEACHER,
     StoreContract,
     after,
     check_version_2,
     check_version_3,
     check_version_4,
+    check_version_6,
     opened,
 )
+from tests.classroom.store.contract_by_hand import ByHandContract
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
@@ -47,16 +51,18 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, ByHandContract):
     """The contract."""
 
 
 async def test_probes_of_health(store: Store) -> None:
-    """A probe takes nothing away: two in a row report the same summary of the event loop's lag."""
-    lags = deque([1, 2, 3, 40])
-    first, second = [await health_part([], store, lags) for _ in range(2)]
+    """A probe takes nothing away: two in a row report the same figures of the writes to the LMS."""
+    metrics = ClassroomMetrics()
+    for seconds in (0.1, 0.2, 0.3, 4):
+        metrics.lms_write_seconds.observe(seconds)
+    first, second = [await health_part([], store, metrics) for _ in range(2)]
     assert first == second
-    assert first.counts["loop_lag_ms"] == {"median": 2.5, "p95": 40, "max": 40}
+    assert first.counts["lms_seconds"] == {"median": 0.25, "p95": 4.5, "max": 5}
 
 
 async def test_over_a_restart(tmp_path: Path) -> None:
@@ -233,6 +239,33 @@ async def test_version_4(tmp_path: Path) -> None:
     await new.open()
     await new.close()
     assert columns(file) == columns(tmp_path / "new.sqlite3")
+
+
+async def test_version_6(tmp_path: Path) -> None:
+    """A store of the time before several lessons a day is migrated; every row stays, with the new fields' defaults."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v6.sql").read_text(encoding="utf-8"))
+    before = all_rows(file)
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    expected = {table: [row | ADDED_WITH_LESSONS.get(table, {}) for row in rows] for table, rows in before.items()}
+    expected["marks"] = before["marks"]
+    assert all_rows(file) == expected | {"schema_versions": [{"owner": SCHEMA.owner, "version": 7}]}
+    assert min(len(rows) for table, rows in before.items() if table not in ("unbindings",)) > 0
+    await check_version_6(store)
+    await store.close()
+    new = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
+    await new.open()
+    await new.close()
+    assert (columns(file), schema(file)) == (columns(tmp_path / "new.sqlite3"), schema(tmp_path / "new.sqlite3"))
+
+
+def all_rows(file: Path) -> dict[str, list[dict[str, object]]]:
+    """Return all rows of each table."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        return {table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in columns(file)}
 
 
 def columns(file: Path) -> dict[str, list[str]]:

@@ -480,7 +480,7 @@ class TestOwn:
         assert student.counts("The code is right") == 0
 
     @pytest.mark.parametrize(
-        ("bot", "own"), [(STUDENTS, {"me", "my_data", "delete_me"}), (TEACHERS, {"history", "move"})]
+        ("bot", "own"), [(STUDENTS, {"me", "my_data", "delete_me"}), (TEACHERS, {"history", "register", "move"})]
     )
     def test_commands(self, bot: str, own: set[str], code: str, telegram: Telegram) -> None:
         """Each bot's commands are registered with Telegram in three languages."""

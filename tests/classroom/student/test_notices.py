@@ -43,7 +43,7 @@ class Queue:
 class AnLms:
     """An LMS, as opposed to CSV files."""
 
-    needs_password = True
+    needs_password = one_record_a_day = True
 
 
 class Keys(set[str]):

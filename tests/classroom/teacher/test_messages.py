@@ -58,7 +58,7 @@ def test_ordinary_lesson(
     first = teacher.sees("Report: ")
     finishes(teacher, clock)
     last = teacher.sees("(final)")
-    eventually("the album", lambda: sum(bool(each.get("document")) for each in teacher.screen()) == 3)
+    eventually("the album", lambda: sum(bool(each.get("document")) for each in teacher.screen()) == 2)
     assert not teacher.sees("Take attendance:")["rang"]  # the menu, below the report
     texts = sent(telegram)[before:]
     assert texts[0].startswith("sendMessage: Share your location")

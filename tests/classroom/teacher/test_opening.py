@@ -129,7 +129,7 @@ class TestBatches:
     def test_nothing_to_choose(self, lms_teacher: Teacher) -> None:
         """With one batch and one subject the place is asked for at once; Reload reads the batches anew."""
         lms_teacher.taps("Take Attendance")
-        assert screen_of(lms_teacher, "Algebra: CS-1\nWhere is the class?") == ["Reload", "Back"]
+        assert screen_of(lms_teacher, "Algebra: CS-1\nWhere is the class?") == ["Without Phones", "Reload", "Back"]
         lms_teacher.sees("Share your location with the button below")
 
     def test_fifty_batches(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> N
     teacher.says("/start")
     teacher.taps("Take Attendance")
     teacher.chooses("CS-1", "CS-2")
-    teacher.sees("was opened today already")
+    teacher.sees("CS-1 has a lesson in Algebra today: ")
     assert len(sessions(tmp_path)) == 1
     clock.forward(24 * 3600)
     teacher.opens_in("Hall", "CS-1", "CS-2")
@@ -422,7 +422,10 @@ def test_delete_a_place(teacher: Teacher) -> None:
     teacher.taps("Delete a Place")
     teacher.sees("Which place should be deleted?")
     teacher.taps("Room A")
-    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Delete a Place", "Back"])
+    eventually(
+        "one room",
+        lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Without Phones", "Delete a Place", "Back"],
+    )
     teacher.taps("Room B")
     teacher.sees("In: 0 of 1")
 
@@ -440,7 +443,7 @@ def test_deleted_once(teacher: Teacher) -> None:
     teacher.forges("gone:0")
     teacher.forges("gone:0")
     teacher.settles()
-    assert labels(teacher.sees("Where is the class?")) == ["Room B", "Delete a Place", "Back"]
+    assert labels(teacher.sees("Where is the class?")) == ["Room B", "Without Phones", "Delete a Place", "Back"]
 
 
 def test_location_that_nobody_asked_for(teacher: Teacher, telegram: Telegram) -> None:
@@ -467,11 +470,11 @@ def test_opened_today(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> N
         asked = each.counts("Share your location")
         each.taps("Take Attendance")
         each.chooses("CS-1", "CS-2")
-        shown = screen_of(each, "Attendance of CS-1 in this subject was opened today already.")
-        assert shown == (["Open Session", "Back"] if each is teacher else ["Back"])
+        shown = screen_of(each, "CS-1 has a lesson in Algebra today: ")
+        assert shown == ["Open It", "Another Lesson", "Without Phones", "Back"][each is other :]
         assert each.counts("Share your location") == asked
-    other.sees("opened today already. Another teacher has opened it. A. Teacher")
-    teacher.taps("Open Session")
+    other.sees(".\nAnother teacher has opened it. A. Teacher")
+    teacher.taps("Open It")
     eventually("the board", lambda: "In: 0 of 3" in str(teacher.screen()[-1]))
     other.taps("Back")
     other.taps("\u2713 CS-1")

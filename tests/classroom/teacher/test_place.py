@@ -86,7 +86,7 @@ class TestImprecise:
         asked.settles()
         assert not sessions(tmp_path)
         shares(asked, 900, horizontal_accuracy=800)
-        assert screen_of(asked, "The location is still imprecise.") == ["Use Anyway", "Back"]
+        assert screen_of(asked, "The location is still imprecise.") == ["Use Anyway", "Without Phones", "Back"]
         asked.taps("Use Anyway")
         asked.sees("The place is uncertain: who is not within 50 m waits for you. Change Place corrects it.")
         assert place_of(tmp_path)[2] == 800
@@ -118,7 +118,10 @@ class TestImprecise:
         teacher.chooses("CS-1")
         for _twice in range(2):
             shares(teacher, horizontal_accuracy=1500)
-        assert screen_of(teacher, "still imprecise") == ["Room B", "Use Anyway", "Delete a Place", "Back"]
+        assert screen_of(teacher, "still imprecise") == [
+            *("Room B", "Use Anyway", "Without Phones"),
+            *("Delete a Place", "Back"),
+        ]
         teacher.taps("Room B")
         teacher.sees("In: 0 of 3")
         assert place_of(tmp_path) == (*ROOM, 5)

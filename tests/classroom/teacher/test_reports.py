@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -23,6 +24,12 @@ def files(teacher: Teacher, telegram: Telegram) -> dict[str, bytes]:
             parameters = {"bot": TEACHERS, "file_id": document["file_id"]}
             found[document["file_name"]] = telegram.http.get("/file", params=parameters).content
     return found
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    """Return the rows of a sheet's CSV, which stand below its title and facts."""
+    lines = content.decode("utf-8-sig").splitlines()
+    return list(csv.DictReader(lines[lines.index("") + 1 : -2]))
 
 
 def reports(teacher: Teacher) -> list[str]:
@@ -74,25 +81,27 @@ class TestReport:
             assert line in text.splitlines()
         assert "Not completed\n- B. Student: too far away (700 m)" in text
         found = eventually("the files", lambda: len(every := files(teacher, telegram)) == 2 and every)
-        (csv_name, content), (xlsx_name, book) = found.items()
-        assert csv_name.endswith("-final.csv")
-        assert xlsx_name.endswith("-final.xlsx")
-        lines = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-        assert [(line["student_id"], line["status"]) for line in lines] == [
+        stem = f"Algebra_CS-1+CS-2_{clock.now().astimezone(ZoneInfo('Asia/Almaty')):%Y-%m-%d}"
+        assert list(found) == [f"{stem}.xlsx", f"{stem}.pdf"]
+        assert zipfile.ZipFile(io.BytesIO(found[f"{stem}.xlsx"])).testzip() is None
+        assert found[f"{stem}.pdf"].startswith(b"%PDF")
+        assert sum(bool(each.get("photo")) for each in teacher.screen()) == 0  # the code's is gone
+        teacher.taps("Send Report")
+        found = eventually("the CSV, too", lambda: len(every := files(teacher, telegram)) == 3 and every)
+        lines = rows_of(found[f"{stem}.csv"])
+        assert [(line["Student ID"], line["Attendance"]) for line in lines] == [
             ("S001", "present"),
             ("S002", "absent"),
             ("S003", "absent"),
             ("S101", "absent"),
         ]
-        came = lines[0]["time"][11:16]
+        came = lines[0]["Came at"][:5]
         assert f"Present\n- A. Student, {came}\n" in text
-        assert (lines[0]["by"], lines[0]["reason"]) == ("A. Teacher", "confirmed with others: in place (5 m)")
-        assert lines[0]["time"] <= lines[0]["decided"]
-        assert (lines[1]["by"], lines[1]["reason"]) == ("", "too far away (700 m)")
-        assert zipfile.ZipFile(io.BytesIO(book)).testzip() is None
-        assert sum(bool(each.get("photo")) for each in teacher.screen()) == 0  # the code's is gone
+        assert (lines[0]["Marked by"], lines[0]["Remark"]) == ("A. Teacher", "confirmed with others: in place (5 m)")
+        assert lines[0]["Came at"] <= lines[0]["Decided at"][11:]
+        assert (lines[1]["Marked by"], lines[1]["Remark"]) == ("", "too far away (700 m)")
         album = [each["document"]["file_name"][-3:] for each in teacher.screen() if each.get("document")]
-        assert album == ["png", "csv", "lsx"]
+        assert album == ["lsx", "pdf", "lsx", "pdf", "csv", "png"]
         assert telegram.refused_calls() == []
 
     def test_provisional_while_a_review_is_open(
@@ -298,9 +307,9 @@ def test_who_waits_is_not_absent(teacher: Teacher, clock: RunningClock, student:
     clock.forward(140)
     report = teacher.sees("(provisional)")["text"]
     assert "Absent: 2 of 3\nWaiting for the teacher: 1\n" in report
-    (table,) = [content for name, content in files(teacher, telegram).items() if name.endswith(".csv")]
-    statuses = [row["status"] for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))]
-    assert statuses == ["waiting for the teacher", "absent", "absent"]
+    teacher.taps("Send Report")
+    found = eventually("the CSV", lambda: [each for name, each in files(teacher, telegram).items() if "csv" in name])
+    assert [row["Attendance"] for row in rows_of(found[0])] == ["waiting for the teacher", "absent", "absent"]
     student.says("/me")
     shown = student.sees("Algebra: ")["text"]
     assert "Algebra: waiting for the teacher" in shown
@@ -368,11 +377,11 @@ def test_history_of_many(run: Run, telegram: Telegram, clock: RunningClock, tmp_
     (low,) = [content for name, content in eventually("a file", lambda: files(teacher, telegram)).items()]
     lines = list(csv.DictReader(io.StringIO(low.decode("utf-8-sig"))))
     assert lines[0] == {
-        "batch": "CS-1",
-        "student_id": "S000",
-        "name": "Student 000",
-        "subject": "Algebra",
-        "percentage": "0",
+        "Batch": "CS-1",
+        "Student ID": "S000",
+        "Name": "Student 000",
+        "Subject": "Algebra",
+        "Attended, %": "0",
     }
     assert len(lines) == 200
     assert teacher.counts("Student 0") == 1

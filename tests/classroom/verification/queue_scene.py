@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal, wording
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Enrolled, FaceCheck, Place, Session, Sheet
+from classroom.domain.face_records import Consent
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, FaceCheck, Place, Session, Sheet
 from classroom.domain.video_notes import Download, Unusable
 from classroom.faces.person_keys import PersonKeys
 from classroom.photos import IdPhoto

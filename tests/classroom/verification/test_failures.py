@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from classroom.domain.face_policy import Problem
-from classroom.domain.sessions import Consent
+from classroom.domain.face_records import Consent
 from classroom.domain.video_notes import NoteGone, NoteUnavailable, Unusable
 from classroom.faces import FaceRefused, FaceUnavailable, NoteCrashed, PhotoUnusable
 from classroom.photos import PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge

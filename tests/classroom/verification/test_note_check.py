@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from classroom.domain.sessions import Binding, CheckIn, Consent
+from classroom.domain.face_records import Consent
+from classroom.domain.sessions import Binding, CheckIn
 from classroom.faces.person_keys import PersonKeyGone
 from tests.classroom.verification.queue_scene import OPENED, STRICT, Scene, eventually, matches
 

@@ -8,6 +8,8 @@ import pytest
 
 from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.domain.sessions import CheckInStep
+from classroom.metrics import ClassroomMetrics
+from core.metrics import Metrics
 from tests.classroom.verification.queue_scene import (
     MATCH,
     OPENED,
@@ -232,6 +234,8 @@ class TestFigures:
     async def test_log_and_health(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
         """Each check logs one line with both numbers and durations; the health report has spreads and counts."""
         caplog.set_level(logging.INFO)
+        metrics = Metrics()
+        scene.room.metrics = ClassroomMetrics(metrics)
         queue = scene.verification()
         scene.engine.found[b"note 2"] = Examined(problem=Problem.NO_FACE, seconds={"decode": 0.15})
         queue.start()
@@ -248,6 +252,9 @@ class TestFigures:
         assert "note 1" not in caplog.text  # a file id is enough to download the file
         faces = (await queue.report()).counts["faces"]
         assert faces["verdicts"] == {"match": 1, "retry": 1}
-        assert faces["seconds"]["decode"] == {"median": 0.1, "p95": 0.15}
+        assert faces["seconds"]["decode"] == {"median": 0.05, "p95": 0.235, "max": 0.25}
+        decoded = metrics.registry.get_sample_value("attendance_face_step_seconds_sum", {"step": "decode"})
+        assert decoded == pytest.approx(0.2)
+        assert metrics.registry.get_sample_value("attendance_face_checks_total", {"result": "retry"}) == 1
         assert (faces["queue"], faces["in_engine"]) == (0, 0)
         assert faces["errors"] == {}

@@ -1,11 +1,7 @@
-"""Reports: messages, CSV, workbook, picture, history."""
+"""Reports: messages, picture, history."""
 
-import csv
 import io
-import re
-import zipfile
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,8 +15,8 @@ from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, ReadBack, Session, Sheet, Status
 from classroom.overview import SessionOverview
 from classroom.reports import picture as picture_module
-from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import arrivals, picture
+from classroom.reports.sheet import sheet_table
 from classroom.reports.texts import history_texts, low_attendance, report_texts
 from classroom.student.texts import status_word
 from sandbox.telegram.html import parse_html
@@ -232,80 +228,6 @@ class TestSplit:
             assert "\n" not in message or len(message.encode("utf-16-le")) // 2 <= 20
 
 
-class TestFiles:
-    """CSV and workbook."""
-
-    NAMES = ("=HYPERLINK(1)", " +7", "-1", "@SUM(A1)", "\tx", "＝1", 'Quote " and, comma; <&\U0001f600', "Ә")
-
-    def found(self) -> SessionOverview:
-        """Return a session of students with dangerous names, the last one marked manually."""
-        sheet = a_sheet(list(self.NAMES), {0: Status.PRESENT})
-        sheet.marks["S007"] = Mark("S007", Status.LATE, BEGIN, by=TEACHER, reason="=cmd|' /C calc'!A0")
-        return SessionOverview(a_session(), [sheet], [CheckIn("", "S000", 1, CheckInStep.DONE, BEGIN, "", 12.4)])
-
-    def test_csv(self) -> None:
-        """Each student is a row that reads back as written; a cell that would be a formula begins with a quote."""
-        content = csv_file(rows(self.found(), ZONE))
-        assert content.startswith(b"\xef\xbb\xbf")
-        lines = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-        assert [line["name"].removeprefix("'") for line in lines] == list(self.NAMES)
-        for line in lines:
-            for cell in line.values():
-                assert not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "＝"))
-        assert lines[0]["status"] == "present"
-        assert lines[0]["time"] == "2026-11-21 09:00:03"
-        assert lines[0]["distance_m"] == "12"
-        assert (lines[0]["by"], lines[0]["decided"]) == ("student", "2026-11-21 09:00:03")
-        assert (lines[7]["by"], lines[7]["reason"]) == ("teacher", "'=cmd|' /C calc'!A0")
-        assert (lines[7]["time"], lines[7]["decided"]) == ("", "2026-11-21 09:00:03")
-        assert lines[1]["status"] == "absent"
-
-    def test_when_they_came(self) -> None:
-        """Every form of a report has the time of the code, not that of a decision an hour later."""
-        came, decided = BEGIN + timedelta(minutes=3), BEGIN + timedelta(minutes=60)
-        sheet = a_sheet(["A", "B", "C", "D"], {})
-        sheet.marks["S000"] = Mark("S000", Status.PRESENT, decided, TEACHER, "confirmed: just outside (61 m)", came)
-        sheet.marks["S001"] = Mark("S001", Status.LATE, decided, TEACHER, "the bus")  # by hand, after a check-in
-        sheet.marks["S002"] = Mark("S002", Status.PRESENT, decided, TEACHER)  # by hand, without one
-        walks = [
-            CheckIn("", each, at, CheckInStep.DONE if at < 3 else CheckInStep.REJECTED, came, JUST_OUTSIDE)
-            for at, each in ((1, "S000"), (2, "S001"), (3, "S003"))
-        ]
-        found = SessionOverview(a_session(), [sheet], walks)
-        text = plain(report_texts(_, found, final=True, zone=ZONE))
-        for line in ("- A, 09:03\n", "- C\n", "- B, 09:03\n"):
-            assert line in text
-        assert "Marked by hand\n- B: late, 09:03, the bus\n- C: present, 10:00" in text
-        one, two, three, four = [
-            dict(zip(HEADER, row, strict=True)) for row in rows(found, ZONE, "A. Teacher", lambda each: each.note)
-        ]
-        assert [each["time"][11:16] for each in (one, two, three, four)] == ["09:03", "09:03", "", "09:03"]
-        assert [each["decided"][11:16] for each in (one, two, three, four)] == ["10:00", "10:00", "10:00", ""]
-        assert [each["by"] for each in (one, two, three, four)] == ["A. Teacher"] * 3 + [""]
-        reasons = [each["reason"] for each in (one, two, three, four)]
-        assert reasons == ["confirmed: just outside (61 m)", "the bus", "", JUST_OUTSIDE]
-
-    def test_xlsx(self) -> None:
-        """The workbook has only text cells; a text that looks like a formula is marked as quoted."""
-        content = xlsx_file(rows(self.found(), ZONE))
-        with zipfile.ZipFile(io.BytesIO(content)) as book:
-            sheet = book.read("xl/worksheets/sheet1.xml").decode()
-            strings = book.read("xl/sharedStrings.xml").decode()
-            styles = book.read("xl/styles.xml").decode()
-        assert "<f>" not in sheet
-        assert sheet.count("<row ") == 1 + len(self.NAMES)
-        shared = [unescape(each) for each in re.findall(r"<si><t[^>]*>([^<]*)</t></si>", strings)]
-        assert {*self.NAMES, *HEADER, "late", "=cmd|' /C calc'!A0"} <= set(shared)
-        quoted = [
-            at
-            for at, style in enumerate(re.findall(r"<xf [^>]*>", styles.split("<cellXfs")[1]))
-            if "quotePrefix" in style
-        ]
-        assert len(quoted) == 1
-        cells = re.findall(rf'<c r="\w+" s="{quoted[0]}" t="s"><v>(\d+)</v>', sheet)
-        assert {shared[int(each)] for each in cells} == {*self.NAMES[:6], "=cmd|' /C calc'!A0"}
-
-
 class TestPicture:
     """The picture."""
 
@@ -415,13 +337,10 @@ class TestWaiting:
         assert (lines[at + 1 : names], lines[names + 1 : names + 3]) == (["- C", "- E"], ["- A", "- B"])
 
     def test_files(self) -> None:
-        """The CSV and the workbook have it in the column of the status."""
-        lines = rows(self.overview(), ZONE)
+        """The sheet has it in the column of the status."""
+        rows = sheet_table(_, self.overview(), ZONE, "A. Teacher", BEGIN).rows
         waits = "waiting for the teacher"
-        assert [line[3] for line in lines] == [waits, waits, "absent", "present", "absent"]
-        assert csv_file(lines).decode("utf-8-sig").count(waits) == 2
-        with zipfile.ZipFile(io.BytesIO(xlsx_file(lines))) as book:
-            assert waits in book.read("xl/sharedStrings.xml").decode()
+        assert [row[4] for row in rows] == [waits, waits, "absent", "present", "absent"]
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_picture(self, language: str) -> None:

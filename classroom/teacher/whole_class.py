@@ -1,0 +1,220 @@
+"""The whole class on one screen: *All Present*, and a tap on a name that turns present into absent, or back.
+
+What was decided otherwise stays: late and excused students are changed on their own screens, and *All Present* names
+those whose check-ins are not decided before it marks them.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from classroom.check_in.by_hand import HandMarks
+from classroom.domain.by_hand import AllPresent, all_present
+from classroom.domain.sessions import Enrolled, Session, Status, folded
+from classroom.overview import SessionOverview, day_of, read_overview, title
+from classroom.services import Classroom
+from classroom.student.texts import status_word
+from classroom.teacher.board import Boards
+from classroom.teacher.manual_marks import LETTERS, LIST, SCREEN, ManualMarks
+from classroom.teacher.own_sessions import KEY, OnTap
+from telegram_app.i18n import Texts
+from telegram_app.lines import bold
+from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.pages import page_of
+
+ON_A_PAGE = 40  # Telegram takes 100 buttons and about 10 kB of them, in which a Cyrillic letter may count as 6
+LONGEST_HALF, LONGEST_ALONE = 22, 48  # characters of a label beside another one, and in a row of its own
+NAMED_AT_ONCE = 40  # in one question: more would not fit into one message
+SIGNS = {Status.PRESENT: "\u2713", Status.ABSENT: "\u2717"}
+
+
+@dataclass(eq=False)
+class WholeClass:
+    """The screen and its buttons."""
+
+    _classroom: Classroom
+    _hand: HandMarks
+    _manual: ManualMarks
+    _boards: Boards
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.teacher
+        self._manual.show_class = self.show
+
+    def taps(self) -> dict[str, OnTap]:
+        return {
+            rf"^(class|choose):{KEY}:(\d{{1,5}}|new)$": self._shown,
+            rf"^to:{KEY}:\d{{1,5}}:[pa]$": self._toggle,
+            rf"^every:{KEY}$": self._ask,
+            rf"^(every|others):{KEY}:\d{{1,10}}$": self._mark_all,
+            rf"^(ready|finish):{KEY}$": self._done,
+        }
+
+    async def _shown(self, session: Session, what: str, page: str) -> None:
+        await self.show(session, 0 if page == "new" else int(page), chooses=what == "choose", anew=page == "new")
+
+    async def show(self, session: Session, page: int, *, chooses: bool = False, anew: bool = False) -> None:
+        """Show the students with their statuses; ``chooses``: a tap opens the student's own screen."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        data = {"session": session.id, "query": "", "class": [page, chooses]}
+        await self._classroom.set_step(self._side, session.teacher, LIST, data)
+        listed, names = page_of(list(overview.people.items()), page, ON_A_PAGE), _short_names(overview)
+        buttons = [_button(_, overview, names, at, each, chooses=chooses) for at, each in listed.shown]
+        keyboard = [*_in_columns(buttons), *listed.turns(_, f"{'choose' if chooses else 'class'}:{session.id}")]
+        lines = [title(session), *self._day(session)]
+        if chooses:
+            lines.append(_("Who is late or excused? Tap the name."))
+            keyboard.append([Button(_("Back"), f"class:{session.id}:{listed.number}")])
+        else:
+            present = sum(overview.status(each.student_id).counts for each in overview.people.values())
+            lines.append(_("In: {number} of {all}").format(number=present, all=overview.students))
+            lines.append(_("A tap on a name changes it: \u2713 present, \u2717 absent."))
+            if overview.awaited:
+                lines.append(_("? has checked in and waits for you."))
+            found = _sorted_out(overview)
+            if found.unmarked or found.undecided:
+                keyboard.append([Button(_("All Present"), f"every:{session.id}")])
+            other = Button(_("Late or Excused"), f"choose:{session.id}:{listed.number}")
+            keyboard.append([other, Button(_("Done"), f"ready:{session.id}")])
+        await self._put(session, lines, keyboard, anew=anew)
+
+    def _day(self, session: Session) -> list[str]:
+        today = self._classroom.clock.now().astimezone(self._classroom.settings.zone).date().isoformat()
+        return [] if session.date == today else [day_of(session)]
+
+    async def _toggle(self, session: Session, _what: str, number: str, letter: str) -> str | None:
+        """Mark a student as the button said when it was drawn, so that a second tap on it changes nothing."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        at, status, done = int(number), LETTERS[letter], None
+        if at >= len(overview.roster):
+            return None
+        student_id = overview.roster[at].student_id
+        before = overview.status(student_id)
+        if before in SIGNS and before is not status:
+            await self._hand.mark(session, [student_id], status, _("by hand"), overwrite=True)
+            done = f"{overview.name(student_id)}: {status_word(_, status)}"
+        elif before is not status:  # since the screen was drawn
+            done = f"{overview.name(student_id)}: {status_word(_, before)}"
+        await self.show(session, list(overview.people).index(at) // ON_A_PAGE)
+        return done
+
+    async def _ask(self, session: Session, _what: str) -> str | None:
+        """Ask whether all are present: with the numbers, and the names of those whose check-ins are not decided."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        found = _sorted_out(overview)
+        named = found.undecided[:NAMED_AT_ONCE]
+        if not named and not found.unmarked:
+            await self.show(session, 0)
+            return _("Nobody is left to be marked.")
+        number = len(found.unmarked) + len(named)
+        lines = [title(session), *self._day(session)]
+        lines.append(_("Mark {number} of {all} as present?").format(number=number, all=overview.students))
+        lines += _staying(_, found)
+        key, keyboard = f"{session.id}:{_fingerprint(named)}", list[list[Button]]()
+        if named:
+            lines.append(_("Among them are these, whose check-ins are not decided. Are they in class?"))
+            lines += [f"- {bold(escape(overview.name(each, 50, with_id=True)))}" for each in named]
+        if more := len(found.undecided) - len(named):
+            lines.append(_("The next question is about {number} more.").format(number=more))
+        keyboard.append([Button(_("Yes, Mark {number}").format(number=number), f"every:{key}")])
+        if named and found.unmarked:
+            text = _("Without These ({number})").format(number=len(found.unmarked))
+            keyboard.append([Button(text, f"others:{key}")])
+        keyboard.append([Button(_("Back"), f"class:{session.id}:0")])
+        await self._put(session, lines, keyboard)
+        return None
+
+    async def _mark_all(self, session: Session, what: str, fingerprint: str) -> str:
+        """Mark those who have not checked in, and the named ones if they are still those of the question."""
+        _, found = self._side.texts(session.teacher), _sorted_out(await read_overview(self._classroom, session))
+        wanted, named = list(found.unmarked), found.undecided[:NAMED_AT_ONCE]
+        if what == "every" and _fingerprint(named) == int(fingerprint):
+            wanted += named
+        number = 0
+        if wanted:
+            number = await self._hand.mark(session, wanted, Status.PRESENT, _("by hand"), overwrite=False)
+        if what == "every" and set(found.undecided) - set(wanted):  # more of them, or others since the question
+            await self._ask(session, what)
+        else:
+            await self.show(session, 0)
+        return _("Marked present: {number}").format(number=number)
+
+    async def _done(self, session: Session, what: str) -> str | None:
+        """Put the list away, and tell the students; a lesson without phones ends, after a question if nobody came."""
+        _, is_open = self._side.texts(session.teacher), session.without_phones and session.ended_at is None
+        if is_open and what == "ready":
+            overview = await read_overview(self._classroom, session)
+            if not any(overview.status(each.student_id) is not Status.ABSENT for each in overview.people.values()):
+                text = _("Nobody is marked: all {number} will be absent.").format(number=overview.students)
+                yes = [Button(_("Yes, All Are Absent"), f"finish:{session.id}")]
+                cancel = [Button(_("Cancel Session"), f"cancel:{session.id}")]
+                back = [Button(_("Back"), f"class:{session.id}:0")]
+                await self._put(session, [title(session), *self._day(session), text], [yes, cancel, back])
+                return None
+        await self._manual.put_away(session)
+        await self._hand.settle(session)
+        if is_open and await self._classroom.store.end_session(session.id, self._classroom.clock.now()) is not None:
+            self._classroom.wake_sync(session.id, at_once=True)
+            await self._boards.show(session)
+        return None
+
+    async def settle(self) -> set[str]:
+        """Tell the students how it ended where nobody marks any more; return the sessions where somebody does."""
+        return await self._hand.settle()
+
+    async def _put(self, session: Session, lines: Sequence[str], keyboard: Keyboard, *, anew: bool = False) -> None:
+        person = session.teacher
+        old = [Item(person, "delete", slot=SCREEN)] if anew else []
+        shown = Item(person, "send" if anew else "edit", "\n".join(lines), keyboard, slot=SCREEN)
+        await self._side.outbox.put(*old, shown)
+
+
+def _sorted_out(overview: SessionOverview) -> AllPresent:
+    check_ins = {folded(each.student_id): each for each in overview.check_ins}
+    return all_present([each.student_id for each in overview.people.values()], overview.marks, check_ins)
+
+
+def _staying(_: Texts, found: AllPresent) -> list[str]:
+    """Return how many stay what they are, although they are not present."""
+    number = found.stay.total() + found.not_accepted
+    which = [f"{status_word(_, status)}: {found.stay[status]}" for status in Status if found.stay[status]]
+    which += [f"{_('not accepted')}: {found.not_accepted}"] if found.not_accepted else []
+    text = _("They stay as they are: {number} ({which})")
+    return [text.format(number=number, which=", ".join(which))] if number else []
+
+
+def _short_names(overview: SessionOverview) -> dict[str, str]:
+    """Return the first two words of each name, by student ID; where two students share them, the whole name."""
+    two = {each.student_id: " ".join(each.name.split()[:2]) for each in overview.people.values()}
+    counts = Counter(map(folded, two.values()))
+    alone = {each for each, name in two.items() if 0 < len(name) <= LONGEST_ALONE and counts[folded(name)] == 1}
+    return {each: name if each in alone else overview.name(each, LONGEST_ALONE) for each, name in two.items()}
+
+
+def _button(
+    _: Texts, overview: SessionOverview, names: dict[str, str], at: int, student: Enrolled, *, chooses: bool
+) -> Button:
+    """Return a student's button: it carries what a tap makes of the student, or opens the student's own screen."""
+    student_id, key = student.student_id, f"{overview.session.id}:{at}"
+    status = overview.status(student_id)
+    sign = "?" if overview.waits(student_id) else SIGNS.get(status) or f"{status_word(_, status)}:"
+    data = f"to:{key}:{'a' if status is Status.PRESENT else 'p'}"
+    return Button(f"{sign} {names[student_id]}", f"st:{key}" if chooses or status not in SIGNS else data)
+
+
+def _in_columns(buttons: Sequence[Button]) -> Keyboard:
+    """Return rows of two buttons; one whose label would be cut off there has a row of its own."""
+    rows: Keyboard = []
+    for each in buttons:
+        beside = rows[-1] if rows else []
+        if len(beside) == 1 and max(len(beside[0].text), len(each.text)) <= LONGEST_HALF:
+            beside.append(each)
+        else:
+            rows.append([each])
+    return rows
+
+
+def _fingerprint(student_ids: Sequence[str]) -> int:
+    return zlib.crc32("\n".join(student_ids).encode())

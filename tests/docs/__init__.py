@@ -1,0 +1,1 @@
+"""Tests of the documents: their commands, links, lists, and the site."""
