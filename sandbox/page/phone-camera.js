@@ -2,12 +2,14 @@
 // The same camera takes the person's own ID photo. The recording goes to the sandbox on this computer, nowhere else.
 
 import { el, icon, svg } from "./phone-dom.js";
+import { formatted } from "./phone-formatting.js";
 
 const SIDE = 384; // pixels, as Telegram's apps record
 const RATE = 30;
 const COUNTDOWN = 3; // seconds
 const LONGEST = 15; // seconds of a recording
-const FORMATS = ["video/mp4;codecs=avc1.42E01E", "video/mp4;codecs=avc1.640028", "video/mp4;codecs=avc1", "video/mp4"];
+// The sandbox makes a Telegram video note of either.
+const FORMATS = ["video/mp4;codecs=avc1.42E01E", "video/mp4", "video/webm;codecs=vp8", "video/webm"];
 
 export function recordedFormat() {
   const canRecord =
@@ -45,7 +47,9 @@ class Camera {
       this.playback,
       svg("svg", { viewBox: "0 0 100 100", class: "ring", "aria-hidden": "true" }, this.ring),
     );
-    this.phone.overlays.open("camera", words.videoNote, [round, this.state, this.buttons], {
+    const asked = this.phone.chat.screen?.messages.findLast((message) => message.from === "bot" && message.html);
+    this.task = asked && el("div", { class: "task words", tabindex: "0" }, formatted(asked.html));
+    this.phone.overlays.open("camera", words.videoNote, [this.task, round, this.state, this.buttons], {
       words,
       onClose: () => this.end(),
     });
@@ -92,7 +96,8 @@ class Camera {
         return button;
       }),
     );
-    if (held || document.activeElement === document.body) this.buttons.firstChild?.focus();
+    const isIdle = held || document.activeElement === document.body || document.activeElement === this.task;
+    if (isIdle) this.buttons.firstChild?.focus();
   }
 
   ready() {
@@ -130,7 +135,7 @@ class Camera {
     recorder.addEventListener("dataavailable", (event) => chunks.push(event.data));
     recorder.addEventListener(
       "stop",
-      () => !this.isOver && this.review(new File(chunks, "note.mp4", { type: "video/mp4" })),
+      () => !this.isOver && this.review(new File(chunks, "note", { type: this.format.split(";")[0] })),
     );
     recorder.addEventListener("error", (event) =>
       this.show(`${this.words.cameraRefused}: ${event.error?.message ?? ""}`, []),

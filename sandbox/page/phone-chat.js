@@ -77,51 +77,45 @@ export class Chat {
     if (!own.length) return;
     if (!this.isVisible) this.unread += own.length;
     else this.list.grew(own.length);
-    for (const message of own)
-      this.phone.announce(this, message.text || this.words[message.photo ? "photo" : "download"]);
+    for (const { text, photo } of own) this.phone.announce(this, text || this.words[photo ? "photo" : "file"]);
   }
 
   draw() {
-    const { screen, words } = this;
+    const { screen } = this;
     this.noteRead(screen);
-    const now = Date.now() / 1000;
     const wanted = [];
     let day = "";
     screen.messages.forEach((message, at) => {
       const its = dayOf(message.date, this.phone.language, this.phone.sandbox.time_zone);
-      if (its !== day)
-        wanted.push({
-          key: `day ${its}`,
-          drawn: its,
-          node: () => el("p", { class: "day", "data-key": `day ${its}` }, el("span", {}, its)),
-        });
+      if (its !== day) wanted.push(dayItem(its));
       day = its;
-      const id = message.message_id;
-      const about = {
-        words,
-        room: this.phone.room,
-        bots: this.phone.usernames,
-        now,
-        sender: message.from === "bot" ? this.bot.name : this.phone.person.name,
-        file: (file) => `/telegram/file?${new URLSearchParams({ bot: this.bot.username, file_id: file })}`,
-        isWaiting: (row, column) => this.taps.isWaiting(id, row, column),
-        isRead: this.read.has(id),
-        isLast: screen.messages[at + 1]?.from !== message.from,
-      };
-      const drawn = JSON.stringify([
-        message,
-        about.isRead,
-        about.isLast,
-        this.phone.language,
-        this.taps.waitingIn(id),
-        message.location?.live_period && now < message.date + message.location.live_period,
-      ]);
-      wanted.push({ key: String(id), drawn, node: () => bubble(message, about) });
+      wanted.push(this.item(message, screen.messages[at + 1]?.from !== message.from));
     });
     if (this.pending) wanted.push({ key: "pending", drawn: this.pending, node: () => this.drawPending() });
     this.list.keep(wanted.length ? wanted : [this.intro()]);
     this.composer.draw(screen);
     this.phone.chatChanged(this);
+  }
+
+  // A message as an item of the list. `isLast`: the next one is of the other side.
+  item(message, isLast) {
+    const { phone, words } = this;
+    const { message_id: id, location, date } = message;
+    const now = Date.now() / 1000;
+    const about = {
+      words,
+      now,
+      isLast,
+      room: phone.room,
+      bots: phone.usernames,
+      sender: message.from === "bot" ? this.bot.name : phone.person.name,
+      file: (file) => `/telegram/file?${new URLSearchParams({ bot: this.bot.username, file_id: file })}`,
+      isWaiting: (row, column) => this.taps.isWaiting(id, row, column),
+      isRead: this.read.has(id),
+    };
+    const isLive = location?.live_period && now < date + location.live_period;
+    const drawn = JSON.stringify([message, isLast, about.isRead, phone.language, this.taps.waitingIn(id), isLive]);
+    return { key: String(id), drawn, node: () => bubble(message, about) };
   }
 
   intro() {
@@ -280,6 +274,11 @@ export class Chat {
     );
     this.phone.say(copied ? this.words.copied : this.words.notCopied);
   }
+}
+
+function dayItem(day) {
+  const key = `day ${day}`;
+  return { key, drawn: day, node: () => el("p", { class: "day", "data-key": key }, el("span", {}, day)) };
 }
 
 const isEditable = (message) => message.from === "person" && !message.forwarded && message.text && !message.contact;

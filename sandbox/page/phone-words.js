@@ -132,9 +132,9 @@ const WORDS = {
     "Енді салыстыру фотосы осы. Ол бұл компьютерден шықпайды.",
   ],
   cameraMissing: [
-    "This browser can't record MP4 video, or gives no camera to this page. Use a file or a prepared recording.",
-    "Этот браузер не записывает MP4 или не даёт странице камеру. Возьмите файл или готовую запись.",
-    "Бұл браузер MP4 жазбайды не бетке камера бермейді. Файлды не дайын жазбаны алыңыз.",
+    "This browser can't record video, or gives no camera to this page. Use a file or a prepared recording.",
+    "Этот браузер не записывает видео или не даёт странице камеру. Возьмите файл или готовую запись.",
+    "Бұл браузер бейне жазбайды не бетке камера бермейді. Файлды не дайын жазбаны алыңыз.",
   ],
   cameraRefused: ["The camera can't be used", "Камеру нельзя использовать", "Камераны пайдалану мүмкін емес"],
   cameraStarts: ["The camera starts", "Камера включается", "Камера қосылуда"],

@@ -4,6 +4,7 @@ Only its script is used: playwright itself is not installed (see `override-depen
 """
 
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -38,4 +39,4 @@ def _source() -> str:
         package = metadata.distribution("axe-playwright-python")
     except metadata.PackageNotFoundError:
         missing("axe-playwright-python is not installed: tools/set-up test")
-    return str(package.locate_file("axe_playwright_python/axe.min.js").read_text(encoding="utf-8"))  # type: ignore[attr-defined]
+    return Path(str(package.locate_file("axe_playwright_python/axe.min.js"))).read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ class PhonePage:
         app.router.add_post("/api/photos", self._order)
         app.add_subapp("/telegram", self.telegram.control_application())
         app.on_response_prepare.append(_add_policy)
-        options = {"has_pages": True, "handler_cancellation": True, "shutdown_timeout": 0.1}
+        options: Json = {"has_pages": True, "shutdown_timeout": 0.1}
         async with self.telegram.serving() as self.bot_url, serving(app, "127.0.0.1", port, **options) as self.url:
             yield self.url
         self._http.close()
@@ -127,7 +127,7 @@ class PhonePage:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         sent: dict[tuple[str, int], str] = {}
-        while True:
+        while request.transport is not None and not request.transport.is_closing():
             for kind, bot, each in [(k, b, p) for k, b in BOTS.items() for p in PEOPLE if k in p["chats"]]:
                 known = self.telegram.world.by_username.get(bot["username"])
                 person = self.telegram.world.people.get(each["id"])
@@ -143,6 +143,7 @@ class PhonePage:
                     sent[kind, person.id] = event
                     await response.write(f"event: screen\ndata: {event}\n\n".encode())
             await asyncio.sleep(0.02)
+        return response
 
     def bot(self, kind: str, method: str, **arguments: Any) -> Any:
         """Call a method of the Bot API as a bot; returns its result."""

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classroom.faces import mp4
+from sandbox import note_drawing
 from sandbox.video_notes import encoded
 from tests.sandbox import phone_page
 from tests.sandbox.browser import chrome
 from tests.sandbox.phone_driver import DOWN, ENTER, ESCAPE, UP, Handset
 from tests.sandbox.phone_page import STUDENT, TEACHER, PhonePage
 
-pytestmark = [pytest.mark.integration, pytest.mark.browser]
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.ordeal]
 
 ROOM = 43.25
 
@@ -106,7 +108,6 @@ def test_own_photo(page: PhonePage, student: Handset, tmp_path: Path) -> None:
     assert base64.b64decode(order["image"]).startswith(b"\xff\xd8\xff")
 
 
-@pytest.mark.ordeal
 def test_video_note_plays(page: PhonePage, student: Handset) -> None:
     """A video note is a button that plays it."""
     pictures = [np.full((64, 64, 3), level, dtype=np.uint8) for level in range(0, 240, 2)]
@@ -121,12 +122,12 @@ def test_video_note_plays(page: PhonePage, student: Handset) -> None:
 
 
 def test_camera_is_missing(page: PhonePage, student: Handset) -> None:
-    """Where the browser records no MP4, the camera's sheet says so and what else there is."""
+    """Where the browser records no video, the camera's sheet says so and what else there is."""
     student.driver.execute_script("window.MediaRecorder = undefined")
     student.press("attach")
     student.press("attach:note")
     student.press("note:camera")
-    student.one(".camera .missing", "This browser can't record MP4 video")
+    student.one(".camera .missing", "This browser can't record video")
     student.keys(ESCAPE)
     student.sees_no(".camera")
 
@@ -145,16 +146,22 @@ def with_camera(server: PhonePage, tmp_path: Path) -> Iterator[Handset]:
         yield phone
 
 
-@pytest.mark.ordeal
 def test_camera(server: PhonePage, with_camera: Handset) -> None:
-    """The camera counts down, records a square MP4, shows it, and sends it; it also takes the ID photo."""
+    """Below the bot's question the camera counts down, records, shows and sends a video; it also takes the ID photo."""
     phone = with_camera
+    server.says("student", STUDENT, "Record a round video: <b>look up</b>")
+    phone.sees("Record a round video")
     phone.press("attach")
     phone.press("attach:note")
     phone.press("note:camera")
-    phone.press("camera:record")
+    phone.button("camera:record")
+    assert phone.one(".task b").text == "look up"
+    phone.focuses("camera:record")
+    phone.keys(ENTER)
     phone.one(".state", "Recording starts in")
     phone.one(".state", "Recording")
+    ring = f"return parseFloat(document.querySelector('{phone.root} .lens circle').style.strokeDashoffset)"
+    phone.until("a second of the recording", lambda: phone.driver.execute_script(ring) < 92)
     phone.press("camera:stop")
     phone.one(".state", "This is what will be sent.")
     phone.press("camera:send")
@@ -162,6 +169,10 @@ def test_camera(server: PhonePage, with_camera: Handset) -> None:
     note = base64.b64decode(server.orders[0][1]["file"])
     assert note[4:8] == b"ftyp"
     assert b"avc1" in note, "no H.264, which the face check needs"
+    converted, seconds = note_drawing.recording(note)
+    track = mp4.read(converted)
+    assert (track.width, track.height) == (384, 384)
+    assert seconds > 0.1
     phone.press("attach")
     phone.press("attach:photo")
     phone.press("photo:camera")
