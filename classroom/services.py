@@ -11,7 +11,7 @@ from telegram import Update
 from classroom.admin_notices import AdminNotices
 from classroom.domain.face_policy import wording
 from classroom.domain.sessions import CheckIn, CheckInStep, Sheet
-from classroom.domain.shared_records import is_sent
+from classroom.domain.shared_records import of_one_record
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
@@ -81,7 +81,7 @@ class Classroom:
     async def shares_record(self, sheet: Sheet) -> bool:
         """Whether the LMS's record of a sheet has another lesson's marks, too."""
         others = await self.store.other_lessons(sheet) if self.lms.one_record_a_day else []
-        return any(is_sent(each) and not each[1].cancelled for each in others)
+        return any(not session.cancelled for _sheet, session in of_one_record(sheet, others))
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
         if self.sync is not None:

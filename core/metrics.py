@@ -51,8 +51,8 @@ class Metrics:
         return found
 
 
-class Answer:
-    """What a call was answered with: an HTTP status, set by the caller."""
+class CountedCall:
+    """One call; its caller sets the HTTP status of the answer."""
 
     status = 0
 
@@ -73,15 +73,15 @@ class Calls:
         self._seconds = metrics.histogram(f"{system}_call_seconds", f"Duration of calls of {whose}.", CALL, **labels)
 
     @contextmanager
-    def counted(self, *labels: str) -> Iterator[Answer]:
+    def counted(self, *labels: str) -> Iterator[CountedCall]:
         """Count and time one call; one that raises an error had no answer, and a cancelled one does not count."""
-        answer, begun = Answer(), time.monotonic()
+        call, begun = CountedCall(), time.monotonic()
         try:
-            yield answer
+            yield call
         except Exception:
             self._calls.labels(*labels, UNREACHABLE).inc()
             raise
-        self._calls.labels(*labels, answer.result).inc()
+        self._calls.labels(*labels, call.result).inc()
         self._seconds.labels(*labels).observe(time.monotonic() - begun)
 
 

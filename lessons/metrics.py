@@ -18,22 +18,14 @@ class LessonMetrics:
         declare = metrics or Metrics()
         checks = "Checks of the portal by all monitors, by result: ok, or the error that the log names."
         self._checks = declare.counter("checks", checks, result=_CHECKS)
-        self._lessons = declare.counter(
-            "lessons",
-            "Open lessons by what became of them.",
-            outcome=(MARKED, "elsewhere", *(reason.value for reason in CloseReason)),
+        outcomes = [MARKED, "elsewhere", *(reason.value for reason in CloseReason)]
+        self._lessons = declare.counter("lessons", "Open lessons by what became of them.", outcome=outcomes)
+        found = "Time between the last reading without an open lesson and the one that showed it: it opened in between."
+        self.detection = declare.histogram("lesson_detection_seconds", found, LONG)
+        mark = (
+            "Time from seeing a lesson open until the portal confirmed the mark; manual: with the student's own time."
         )
-        self.detection = declare.histogram(
-            "lesson_detection_seconds",
-            "Time between the last reading without an open lesson and the one that showed it: it opened in between.",
-            LONG,
-        )
-        self._marking = declare.histogram(
-            "lesson_mark_seconds",
-            "Time from seeing a lesson open until the portal confirmed the mark; manual: the student's time included.",
-            LONG,
-            mode=("automatic", "manual"),
-        )
+        self._marking = declare.histogram("lesson_mark_seconds", mark, LONG, mode=("automatic", "manual"))
 
     def checked(self, error: Exception | None = None) -> None:
         self._checks.labels("ok" if error is None else type(error).__name__).inc()

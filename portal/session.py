@@ -17,6 +17,7 @@ from portal.limits import READY_WITHIN, Patience, Pause, PortalLimits
 from portal.metrics import PortalMetrics
 from portal.pages import AttendancePage, LoginPage
 from portal.views import Reading, View
+from portal.words import failed_sign_in
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class ChromePortal:
         except PortalError as error:
             self._metrics.signed_in(error)
             raise
-        self._metrics.signed_in(reading)
+        self._metrics.signed_in(failed_sign_in(reading.text) if reading.view is View.REFUSED else None)
         if self._kept is not None:
             self._kept.save(self._browser)
         return reading

@@ -55,16 +55,11 @@ async def publish(bot: ExtBot[Any], profile: Profile) -> None:
         commands = tuple(BotCommand(name, text) for name, text in names.items())
         more: dict[str, Any] = {"rate_limit_args": _WAITING}
         more["language_code"] = None if language == "en" else language  # English is the default for all others
+        set_short = bot.set_my_short_description
         parts: list[tuple[str, Call, object, Call, object]] = [
             ("commands", bot.get_my_commands, commands, bot.set_my_commands, commands),
             ("description", bot.get_my_description, BotDescription(description), bot.set_my_description, description),
-            (
-                "short text",
-                bot.get_my_short_description,
-                BotShortDescription(short),
-                bot.set_my_short_description,
-                short,
-            ),
+            ("short text", bot.get_my_short_description, BotShortDescription(short), set_short, short),
         ]
         for what, get, wanted, change, value in parts:
             try:

@@ -96,7 +96,7 @@ def main() -> None:
         camera.still("pictures/sandbox-light.png", WIDE, 1.5)
         camera.still("pictures/sandbox-dark.png", WIDE, 1.5, dark=True)
         page.follows_the_tour("Done", camera.before)
-        page.sees(TEACHER, "-final.xlsx")
+        page.sees(TEACHER, "(final)")
         camera.frame(LAST)
         camera.still("pictures/student.png", TALL, 2, phone(STUDENT))
         camera.animation("sandbox.gif")

@@ -95,15 +95,20 @@ class CodeEntry:
         tries = await store.tries_of(person, now - codes.TRIES_WINDOW)
         if len(tries) < codes.TRIES:
             return None
-        sessions = {each.student_id: await store.sessions_with(each.student_id, tries[0].at) for each in tries}
+        sessions = {each.student_id: await self._sessions_with(each.student_id, tries[0].at) for each in tries}
         until = codes.locked_until(tries, sessions)
         return until if until is not None and now < until else None
+
+    async def _sessions_with(self, student_id: str, since: datetime) -> list[Session]:
+        """Return the sessions of an ID that had not ended before then, and had a code that it may be sent with."""
+        found = await self._classroom.store.sessions_with(student_id, since)
+        return [each for each in found if not each.without_phones]
 
     async def _wrong(self, person: int, readings: Readings, binding: Binding | None, at: datetime) -> Answer:
         """Count a wrong try, unless the message has only words and no ID of a running session."""
         store, now = self._classroom.store, self._classroom.clock.now()
         for claimed, _digits in readings:
-            if claimed and (sessions := await store.sessions_with(claimed, at)):
+            if claimed and (sessions := await self._sessions_with(claimed, at)):
                 break
         else:
             if not readings[-1][0]:

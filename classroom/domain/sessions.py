@@ -177,6 +177,7 @@ class Sheet:
     refused: str = ""
     read_back: ReadBack | None = None
     lesson: str = ""  # as in the session
+    lms_kind: str = ""  # of the teacher's account, where the LMS keeps the records of each kind apart; "": unknown
     lms_record: LmsRecord = LmsRecord.OWN
 
     @property

@@ -38,6 +38,11 @@ def is_sent(lesson: Lesson) -> bool:
     return session.ended_at is not None or is_begun
 
 
+def of_one_record(sheet: Sheet, lessons: Iterable[Lesson]) -> list[Lesson]:
+    """Return those of the other lessons of a batch, subject and day that have the same record as a sheet."""
+    return [each for each in lessons if each[0].lms_kind == sheet.lms_kind and is_sent(each)]
+
+
 def record_of_day(lessons: Iterable[Lesson]) -> tuple[Sheet, list[Session]]:
     """Return the record of lessons that are all sent, and the sessions whose marks are in it.
 
@@ -66,7 +71,10 @@ def _union(sheets: Sequence[Sheet], parts: Sequence[Sheet]) -> SharedRecord:
         there = marks.get(student_id)
         if there is None or _BEST_FIRST.index(mark.status) < _BEST_FIRST.index(there.status):
             marks[student_id] = replace(mark, student_id=student_id)
-    fields = {name: getattr(sheets[0], name) for name in ("session", "campus", "batch", "subject", "date", "teacher")}
+    fields = {
+        name: getattr(sheets[0], name)
+        for name in ("session", "campus", "batch", "subject", "date", "teacher", "lms_kind")
+    }
     version = sum(part.version + 1 for part in parts) - 1
     return SharedRecord(
         **fields,

@@ -126,6 +126,9 @@ class Lms(Protocol):
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         """Return a batch's students; without ``reload`` they may be some minutes old. Raises LmsRefused."""
 
+    async def record_kind(self, teacher: Teacher) -> str:
+        """Return the kind of a teacher's account where each kind has records of its own, else an empty text."""
+
     async def can_update(self, teacher: Teacher) -> bool:
         """Whether records can be changed: else a record is to be written once, when it is complete."""
 

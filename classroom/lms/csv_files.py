@@ -86,6 +86,9 @@ class CsvLms:
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         return (await self._rosters()).roster(course)
 
+    async def record_kind(self, teacher: Teacher) -> str:
+        return ""
+
     async def can_update(self, teacher: Teacher) -> bool:
         return True
 

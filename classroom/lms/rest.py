@@ -135,6 +135,9 @@ class RestLms:
         """Return the kind of a teacher's account: it decides which records the LMS reads and writes."""
         return answers.claims((await self._sign_ins.tokens(teacher)).access).kind or MENTOR
 
+    async def record_kind(self, teacher: Teacher) -> str:
+        return await self._kind(teacher) if await self._is_older(teacher) else ""
+
     async def _is_older(self, teacher: Teacher) -> bool:
         if self._sign_ins.older is None and self._has_list:  # after a restart: a refresh shows it
             tokens = await self._sign_ins.tokens(teacher)

@@ -17,7 +17,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import LmsRecord, Session, Sheet
-from classroom.domain.shared_records import is_sent, parts_of, record_of_day
+from classroom.domain.shared_records import is_sent, of_one_record, parts_of, record_of_day
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
 from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, SyncPace, loop_time
 from classroom.metrics import ClassroomMetrics
@@ -179,7 +179,7 @@ class LmsSync:
             others = await self.store.other_lessons(sheet) if self.lms.one_record_a_day else []
             if others:  # read last: the versions grow with a cancellation, which must be seen then
                 session = await self.store.session(sheet.session) or session
-            record, sessions = record_of_day([(sheet, session), *(each for each in others if is_sent(each))])
+            record, sessions = record_of_day([(sheet, session), *of_one_record(sheet, others)])
             for teacher in dict.fromkeys(each.teacher for each in (record, *parts_of(record))):
                 if len(parts_of(record)) > 1 and await self.store.teacher(teacher) is not None:
                     record = replace(record, teacher=teacher)  # the first who is signed in
@@ -209,7 +209,7 @@ class LmsSync:
     def _key(self, sheet: Sheet) -> tuple[str, ...]:
         """Return what identifies the record that a sheet is in."""
         if self.lms.one_record_a_day:
-            return sheet.campus, sheet.batch, sheet.subject, sheet.date
+            return sheet.campus, sheet.batch, sheet.subject, sheet.date, sheet.lms_kind
         return sheet.session, sheet.batch
 
     def _are_settled(self, sessions: list[Session]) -> bool:

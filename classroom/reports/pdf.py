@@ -12,6 +12,7 @@ from reportlab.lib.utils import ImageReader  # type: ignore[import-untyped]
 from reportlab.pdfbase import pdfmetrics  # type: ignore[import-untyped]
 from reportlab.pdfbase.ttfonts import TTFont  # type: ignore[import-untyped]
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.pdfgen.textobject import PDFTextObject  # type: ignore[import-untyped]
 
 from classroom.reports.tables import Column, Table, shown
 
@@ -150,7 +151,7 @@ class _Print:
     def _top(self, *, is_first: bool) -> float:
         """Return the upper edge of the table on a page."""
         facts = -(-len(self._table.facts) // 2) * (LEADING + 2) if is_first else 0
-        return HEIGHT - MARGIN - (22 if is_first else LEADING + 2) - facts - PAD
+        return float(HEIGHT - MARGIN - (22 if is_first else LEADING + 2) - facts - PAD)
 
     def _below(self) -> float:
         lines = sum(len(self._legend(line)) for line in self._table.below)
@@ -199,8 +200,8 @@ class _Print:
     def _draw_above(self, page: _Page) -> None:
         canvas, table, top = self._canvas, self._table, HEIGHT - MARGIN
         if not page.is_first:
-            facts = ", ".join(shown(cell) for _name, cell in table.facts[:3])
-            canvas.drawString(MARGIN, top - SIZE, _wrapped(f"{table.title}: {facts}", WIDTH - 2 * MARGIN)[0])
+            line = f"{table.title}: {', '.join(shown(cell) for _name, cell in table.facts[:3])}"
+            canvas.drawString(MARGIN, top - SIZE, _wrapped(line, WIDTH - 2 * MARGIN)[0])
             return
         canvas.setFont(_font(), 14)
         canvas.drawString(MARGIN, top - 13, table.title)
@@ -245,13 +246,13 @@ class _Print:
                     text.setTextOrigin(left + PAD, upper - BETWEEN - SIZE - number * LEADING)
                     text.textOut(line)
         canvas.drawText(text)
-        return tops[-1]
+        return float(tops[-1])
 
-    def _put_narrow(self, text: object, cell: object, left: float, upper: float) -> None:
+    def _put_narrow(self, text: PDFTextObject, cell: object, left: float, upper: float) -> None:
         shown_ = f"{cell:.0f}" if isinstance(cell, float) else str(cell or "")
         if shown_:
-            text.setTextOrigin(left + (NARROW - _width(shown_)) / 2, upper - BETWEEN - SIZE)  # type: ignore[attr-defined]
-            text.textOut(shown_)  # type: ignore[attr-defined]
+            text.setTextOrigin(left + (NARROW - _width(shown_)) / 2, upper - BETWEEN - SIZE)
+            text.textOut(shown_)
 
     def _draw_title(self, at: int, left: float, top: float) -> None:
         canvas, lines = self._canvas, self._titles[at]

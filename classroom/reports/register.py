@@ -90,7 +90,8 @@ def register_table(
     titles = (_("No."), _("Student ID"), _("Name"), _("Batch"))
     totals = (*(each.capitalize() for each in words), _("Attended, %"))
     legend = [f"{letter[status]}: {word}" for status, word in zip(Status, words, strict=True)]
-    legend += [f"?: {status_word(_, Status.ABSENT, waits=True)}", f"*: {_('not final yet')}"]
+    not_final = _("not final yet")
+    legend += [f"?: {status_word(_, Status.ABSENT, waits=True)}", f"*: {not_final}"]
     rows: list[list[Cell]] = []
     for line in lines:
         counts = Counter(line.statuses)

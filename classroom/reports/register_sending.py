@@ -78,8 +78,8 @@ class Registers:
         table = register_table(_, register, choice.subject, teachers, (choice.since, choice.until), now, zone)
         stem = register_stem(_("Register"), choice.subject, choice.batch, str(choice.since), str(choice.until))
         folder = f"register-{person}-{now.astimezone(zone):%Y%m%d%H%M%S}"
-        made = {"xlsx": xlsx_file, "pdf": pdf_file, "csv": lambda of: csv_file(of, _.language)}
-        return tuple(self._files.write(folder, f"{stem}.{ending}", make(table)) for ending, make in made.items())
+        made = {"xlsx": xlsx_file(table), "pdf": pdf_file(table), "csv": csv_file(table, _.language)}
+        return tuple(self._files.write(folder, f"{stem}.{ending}", content) for ending, content in made.items())
 
 
 def _add(register: Register, found: Sequence[tuple[Session, list[Sheet]]], open_ones: dict[str, list[CheckIn]]) -> None:

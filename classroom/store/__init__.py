@@ -144,8 +144,6 @@ class Store(FaceRecords, Protocol):
         ``code`` is None for a lesson without phones.
         """
 
-    async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None: ...  # else raises SessionExists
-
     async def session(self, session_id: str) -> Session | None:
         return await self.first(Session, id=session_id)
 

@@ -81,7 +81,7 @@ async def _to_version_6(database: AsyncDatabase[Document]) -> None:
     """Migrate as ``schema.py`` does to its version 7. Sessions hold the lessons of before as they did."""
     for name, fields in (
         ("sessions", {"lesson": "", "lms_record": "own", "without_phones": False}),
-        ("marks", {"lesson": "", "lms_record": "own"}),
+        ("marks", {"lesson": "", "lms_record": "own", "lms_kind": ""}),
     ):
         for field, value in fields.items():
             await _add_field(database, name, field, value)

@@ -55,10 +55,6 @@ class Sessions(MongoConnection):
         return kept
 
     @asks
-    async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None:
-        await self._ensure_unopened(sheets)
-
-    @asks
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         async for document in self.collection("sessions").find(_has_code(code) | {"cancelled": False}):
             ended, at = document["ended_at"], text_of(now)

@@ -188,6 +188,7 @@ _VERSION_7 = """
     ALTER TABLE sheets ADD COLUMN lesson TEXT NOT NULL DEFAULT '';
     ALTER TABLE sheets ADD COLUMN lesson_key TEXT NOT NULL DEFAULT ''; -- the name as it is compared
     ALTER TABLE sheets ADD COLUMN lms_record TEXT NOT NULL DEFAULT 'own';
+    ALTER TABLE sheets ADD COLUMN lms_kind TEXT NOT NULL DEFAULT ''; -- of the teacher's account
     DROP INDEX one_sheet_a_lesson;
     CREATE UNIQUE INDEX one_sheet_a_lesson ON sheets (campus, batch, subject, date, lesson_key) WHERE freed = 0;
     CREATE INDEX sheets_of_a_day ON sheets (date, batch);

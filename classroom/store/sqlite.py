@@ -60,10 +60,6 @@ class SqliteStore(SqliteConnection):
         return True
 
     @reads
-    def ensure_unopened(self, db: Connection, sheets: Sequence[Sheet]) -> None:
-        _ensure_unopened(db, sheets)
-
-    @reads
     def session_by_code(self, db: Connection, code: str, now: datetime) -> Session | None:
         query = (
             "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = session"

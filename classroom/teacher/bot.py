@@ -298,7 +298,8 @@ class TeacherBot:
             await self._choose(teacher, self._side.texts(person), f"open:typed:{text}")
         elif name == PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence
-            await self._places.request(person, self._side.texts(person)("A text is not a location."))
+            _ = self._side.texts(person)
+            await self._places.request(person, _("A text is not a location."))
         elif name in (manual_marks.REASON, manual_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:

@@ -55,8 +55,11 @@ class LessonQuestion:
         if folded(session.lesson) in taken or "lesson" not in data:
             naming = data.get("naming", False) and "lesson" not in data
             return self._names(_, data, taken) if naming else await self._there(_, teacher, session, others, data)
-        batches = sorted({other.batch for other, _session in others if other.lms_record is not LmsRecord.NONE})
-        if "lms" in data or not batches or not self._classroom.lms.one_record_a_day:
+        if "lms" in data or not self._classroom.lms.one_record_a_day:
+            return None
+        kind = await self._classroom.lms.record_kind(teacher)
+        batches = sorted({other.batch for other, _session in others if _is_of_record(other, kind)})
+        if not batches:
             return None
         return await self._record(_, teacher, session, batches, data)
 
@@ -77,16 +80,19 @@ class LessonQuestion:
 
     async def with_record(self, sheets: Sequence[Sheet]) -> list[Sheet]:
         """Return the sheets of a new session; where a batch has no other lesson in the LMS its record is its own."""
-        found = []
+        teacher, found = await self._classroom.store.teacher(sheets[0].teacher), []
+        kind = await self._classroom.lms.record_kind(teacher) if teacher is not None else ""
         for sheet in sheets:
-            is_alone = all(other.lms_record is LmsRecord.NONE for other, _session in await self._opened(sheet))
-            found.append(replace(sheet, lms_record=LmsRecord.OWN) if is_alone else sheet)
+            others = [other for other, _session in await self._opened(sheet) if _is_of_record(other, kind)]
+            same = "" if any(not other.lms_kind for other in others) else kind  # "": one of an older version
+            found.append(replace(sheet, lms_kind=same, lms_record=sheet.lms_record if others else LmsRecord.OWN))
         return found
 
     async def share(self, sheets: Sequence[Sheet]) -> None:
         """Record with the other lessons of the day that their records are shared now."""
         for sheet in sheets:
-            for other, _session in await self._opened(sheet) if sheet.lms_record is LmsRecord.SHARED else []:
+            others = await self._opened(sheet) if sheet.lms_record is LmsRecord.SHARED else []
+            for other in (each for each, _session in others if each.lms_kind == sheet.lms_kind):
                 key = {"session": other.session, "batch": other.batch, "lms_record": LmsRecord.OWN}
                 await self._classroom.store.update(Sheet, {"lms_record": LmsRecord.SHARED}, **key)
 
@@ -160,3 +166,8 @@ class LessonQuestion:
         if not await self._classroom.lms.can_update(teacher):
             text += "\n" + _("This LMS can't change a record that it has: what differs is told, to be changed by hand.")
         return Question(text, [[Button(one, "open:lms:0"), Button(none, "open:lms:1")]], data, back="open:another")
+
+
+def _is_of_record(sheet: Sheet, kind: str) -> bool:
+    """Whether a sheet is in the record that teachers of this kind write."""
+    return sheet.lms_record is not LmsRecord.NONE and sheet.lms_kind in ("", kind)

@@ -40,6 +40,7 @@ ON_A_PAGE = 8
 LONGEST_LABEL = 40  # characters of a name on a button; longer ones stand in the text above, by number
 LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen fits into one message, also with letters that count twice
 CODES_TRIED = 20
+OF_LESSON = ("lesson", "another", "name", "lms", "typed")  # kinds of taps
 BEGUN = ("courses", "chosen", "fresh")  # what the step's data has from the beginning
 
 
@@ -79,13 +80,15 @@ class Opening:
         kind, _colon, number = what.partition(":")
         if step is not None and step.name == PLACE and kind != "reload":
             return  # a second tap on Next
+        if kind in OF_LESSON and (step is None or step.name not in (CHOOSING, LESSON_NAME)):
+            return  # a second tap on what has opened the lesson
         if kind == "reload" or step is None or step.name not in (CHOOSING, LESSON_NAME):
             await self.begin(teacher, reload=kind == "reload")
             return
         data = step.data
         at = int(number) if number.isdecimal() else 0
         batches, subjects = _batches(data), _shared_subjects(data)
-        if kind in ("lesson", "another", "name", "lms", "typed"):
+        if kind in OF_LESSON:
             if "subject" in data and kind != "typed":
                 await self.check(teacher, self._lessons.answered(data, kind, at))
             elif step.name == LESSON_NAME:

@@ -122,7 +122,8 @@ class RegisterDialogue:
         if "batch" in data:
             asks, listed = "days", []
         elif not listed:
-            await self._say(person, self._side.texts(person)("No lesson has been held yet."), [], typed=typed)
+            _ = self._side.texts(person)
+            await self._say(person, _("No lesson has been held yet."), [], typed=typed)
             return
         listed = sorted(listed, key=lambda each: name_key(each[1]))
         await self._show(person, data | {"asks": asks, "listed": listed}, 0, typed=typed)

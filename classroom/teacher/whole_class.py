@@ -70,7 +70,8 @@ class WholeClass:
         else:
             present = sum(overview.status(each.student_id).counts for each in overview.people.values())
             lines.append(_("In: {number} of {all}").format(number=present, all=overview.students))
-            lines.append(_("A tap on a name changes it: \u2713 present, \u2717 absent."))
+            text = _("A tap on a name changes it: {yes} present, {no} absent.")
+            lines.append(text.format(yes="\u2713", no="\u2717"))
             if overview.awaited:
                 lines.append(_("? has checked in and waits for you."))
             found = _sorted_out(overview)

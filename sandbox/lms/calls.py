@@ -10,7 +10,8 @@ from aiohttp import web
 
 from sandbox.lms.world import Key, LmsTeacher
 
-BEFORE = web.RequestKey("before", frozenset[Key])  # the records that were there when the request arrived
+# the records that were there when the request arrived, of teachers (False) and of practice mentors (True)
+BEFORE = web.RequestKey("before", dict[bool, frozenset[Key]])
 
 
 @dataclass

@@ -83,7 +83,7 @@ class LmsSimulator:
             behaviour = self.world.behaviour
             concerned = name in behaviour.calls
             writes = concerned and name in WRITES
-            request[BEFORE] = frozenset({*self.world.records, *self.world.practice_records})
+            request[BEFORE] = {False: frozenset(self.world.records), True: frozenset(self.world.practice_records)}
             if concerned and behaviour.slow_ms:
                 await asyncio.sleep(behaviour.slow_ms / 1000)
             if concerned and behaviour.down:

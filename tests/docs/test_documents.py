@@ -10,6 +10,7 @@ import pytest
 from telegram_app import i18n
 from tests.children import ROOT
 from tests.docs.documents import DOCUMENTS, anchors, label, links, prose, shell_blocks, text_of
+from tests.telegram_app.test_catalogues import in_the_code
 
 pytestmark = pytest.mark.unit
 
@@ -62,6 +63,17 @@ def test_pictures_are_described(document: Path) -> None:
     """Each picture has a text for those who don't see it."""
     pictures = re.findall(r"!\[([^\]]*)\]|<img (?:(?!alt=)[^>])*?(?:alt=\"([^\"]*)\"[^>]*)?>", prose(document))
     assert all(one or other for one, other in pictures)
+
+
+@pytest.mark.parametrize("page", ["students", "teachers", "admins", "privacy", "faces", "health", "rosters"])
+def test_buttons_are_named_as_the_bots_do(page: str) -> None:
+    """What stands in italics with a capital letter, or in a table of buttons, is a text of the bots."""
+    text = text_of(ROOT / "docs" / f"{page}.md")
+    named = re.findall(r"(?<!\*)\*([A-Z][^*\n]+)\*(?!\*)", text)
+    for rows in re.findall(r"^\| button \| \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE):
+        named += [name for row in rows.splitlines() for name in re.split(r", | / ", row.split("|")[1].strip())]
+    shown = {re.sub(r" \(.*\{\w+\}.*\)|\.$", "", each) for each in in_the_code()}
+    assert [name for name in named if name not in shown] == []
 
 
 def test_every_page_stands_in_the_menu_once() -> None:

@@ -62,7 +62,7 @@ def test_every_table_is_on_the_page() -> None:
     ("words", "code", "page"),
     [
         ('"History" is `RETENTION_DAYS`, 180 days', Settings.model_fields["retention_days"].default, 180),
-        ("reports (CSV, XLSX, picture) | plain | seven days", keeper.FILES_KEPT, 7 * DAY),
+        ("reports and registers (workbook, PDF, CSV, picture) | plain | seven days", keeper.FILES_KEPT, 7 * DAY),
         ("an unclear check | encrypted | the decision, at most a day", face_traces.PICTURES_KEPT, DAY),
         ("| wrong codes | plain | one hour |", store.TRIES_KEPT, DAY / 24),
         ("| the ten newest;", troubles.KEPT_PAGES, 10),

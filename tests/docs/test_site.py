@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests import children
 from tests.children import ROOT
+from tests.sandbox.axe import serious_faults
+from tests.sandbox.browser import chrome
 from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.integration, pytest.mark.ordeal]
@@ -72,3 +75,20 @@ def test_systemd_understands_the_unit_file(tmp_path: Path) -> None:
     unit.write_text(unit.read_text(encoding="utf-8").replace("MemoryMax=4G", "MemoryMax=plenty"), encoding="utf-8")
     verified = children.run(["systemd-analyze", "verify", "--man=no", f"{tmp_path}/attendance@kbtu.service"], PATIENCE)
     assert "Invalid memory limit" in verified.stdout + verified.stderr
+
+
+@pytest.mark.browser
+def test_pages_can_be_used_by_everybody(site: Path, tmp_path: Path) -> None:
+    """Opened from the folder, every page runs without an error of its own, and axe finds nothing serious in it."""
+    faults = {}
+    with chrome(tmp_path) as browser:
+        for page in sorted(site.rglob("*.html")):
+            browser.get(page.as_uri())
+            wait = WebDriverWait(browser, PATIENCE)
+            wait.until(lambda driver: driver.execute_script("return document.readyState") == "complete")
+            if found := serious_faults(browser, ".md-content"):  # the frame around it is the theme's
+                faults[page.name] = found
+            pictures = "return [...document.images].filter((each) => !each.naturalWidth).map((each) => each.src)"
+            if missing := browser.execute_script(pictures):
+                faults[f"pictures of {page.name}"] = missing
+    assert faults == {}

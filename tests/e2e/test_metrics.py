@@ -182,6 +182,12 @@ def test_prometheus(all_bots: MarkerProcess, tmp_path: Path) -> None:
         first = eventually("the counter", lambda: (count := now(checks)) > 0 and count)
         eventually("another check", lambda: now(checks) > first)
         assert now("attendance_ready") == 1
+        assert now('attendance_monitors{state="watching"}') == 1
+        assert now('attendance_chrome_starts_total{result="ok"}') == 1
+        assert now('attendance_portal_sign_ins_total{result="ok"}') == 1
+        assert now("attendance_portal_loads_total") >= now("attendance_portal_load_seconds_count") > 0
+        for bot in ("marker", "teacher", "student"):
+            assert now(f'attendance_telegram_calls_total{{bot="{bot}",method="getMe",result="ok"}}') > 0
         rules = [rule for group in asked("rules")["groups"] for rule in group["rules"]]
         assert len(rules) == 10
         assert {rule["health"] for rule in rules} <= {"ok", "unknown"}  # unknown: not evaluated yet

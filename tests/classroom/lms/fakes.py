@@ -153,6 +153,9 @@ class FakeLms:
     async def update(self, teacher: Teacher, record: Record) -> None:
         await self._write("update", record)
 
+    async def record_kind(self, teacher: Teacher) -> str:
+        return ""
+
     async def can_update(self, teacher: Teacher) -> bool:
         return self.updates if self.says_updates is None else self.says_updates
 

@@ -370,7 +370,7 @@ class TestWriting:
 
     @pytest.mark.parametrize("kind", ["", "Practice_Mentors"])
     async def test_practice_mentors(self, signed_in: Scene, kind: str) -> None:
-        """The kind of account in the token goes with each call: practice mentors' records are apart."""
+        """The kind of account in the token goes with each call: practice mentors' records are apart, which is known."""
         await signed_in.control("teachers", **account(user_type=kind))
         signed_in.world.end_sign_in(TEACHER.email)
         await signed_in.signs_in()
@@ -379,6 +379,7 @@ class TestWriting:
         assert await signed_in.lms.recorded(signed_in.teacher, COURSE, DATE) is not None
         apart = signed_in.world.generation == OLDER and kind != ""
         assert len(signed_in.world.practice_records) == apart
+        assert (await signed_in.lms.record_kind(signed_in.teacher) == "Practice_Mentors") == apart
 
     async def test_remarks(self, signed_in: Scene) -> None:
         """Late is written as present, excused as absent; the older server gets names and remarks, too.

@@ -260,6 +260,19 @@ async def test_not_sent(day: Day, not_sent: str) -> None:
     assert day.store.sheet("A", not_sent).acked_version == -1
 
 
+async def test_records_apart(day: Day) -> None:
+    """Where the LMS keeps the records of each kind of teachers apart another kind's lab is not in the lecture's."""
+    async with day.running():
+        day.marks(1)
+        await asyncio.sleep(3)
+        day.opens()
+        day.store.all_sheets["b1", "A"] = replace(day.store.sheet("A", "b1"), lms_kind="Practice_Mentors")
+        day.lab(2)
+        await asyncio.sleep(35)
+    assert day.present() == {"A-002"}  # the fake has one of both: the last write is the lab's alone
+    assert [sheet.acked_version for sheet in day.both()] == [1, 1]
+
+
 async def test_other_days_and_subjects(day: Day) -> None:
     """Lessons that are alone have records of their own."""
     day.lms.one_record_a_day = False

@@ -256,6 +256,6 @@ async def test_csv_files(tmp_path: Path) -> None:
         await eventually(lesson.is_written)
     (file,) = (tmp_path / "marks").iterdir()
     lines = file.read_text(encoding="utf-8-sig").splitlines()
-    assert lines[1].endswith("A-001,Student 1,present,1,")
-    assert lines[2].endswith("A-002,Student 2,excused,0,excused")
+    assert lines[1].endswith("A-001,Student 1,present,1,,")
+    assert lines[2].endswith("A-002,Student 2,excused,0,excused,")
     assert len(lines) == 11

@@ -4,7 +4,7 @@ import io
 from datetime import date, timedelta
 from typing import Any
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 
 from classroom.domain.location_policy import JUST_OUTSIDE

@@ -6,8 +6,8 @@ import unicodedata
 from datetime import datetime, time, timedelta
 from typing import Any
 
-import openpyxl
-import pypdfium2
+import openpyxl  # type: ignore[import-untyped]
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -55,6 +55,10 @@ class Keys(set[str]):
         self.add(key)
         return is_new
 
+    def at(self, key: str) -> datetime | None:
+        """Return when a key was claimed; None: never."""
+        return OPENED if key in self else None
+
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:

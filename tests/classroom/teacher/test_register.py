@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 
 from tests.classroom.running import TEACHERS, Run, RunningClock, Teacher
