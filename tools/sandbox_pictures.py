@@ -16,7 +16,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 WIDE, TALL, SMALL = (1440, 900), (1440, 1340), (390, 844)
 MOVING = (960, 600)  # pixels of the animation
 MOST_BYTES = 1_500_000
-PRESS, STEP, LAST = 700, 1900, 3500  # milliseconds that a frame is shown
+PRESS, STEP, LAST = 800, 1900, 3500  # milliseconds that a frame is shown
 TEACHER, STUDENT = "Yerlan", "Aruzhan"
 
 
@@ -38,8 +38,9 @@ class Camera:
         self._frames.append((picture.resize(MOVING, Image.Resampling.LANCZOS), milliseconds))
 
     def before(self, step: str, pressed: WebElement) -> None:
-        """Add frames before the press of a button: longer ones where a step begins."""
-        self.frame(PRESS if step == self._step else STEP)
+        """Add a frame of the press of a button, after one of the page where a step begins."""
+        if step != self._step:
+            self.frame(STEP)
         self.frame(PRESS, pressed)
         self._step = step
 
@@ -49,7 +50,11 @@ class Camera:
         self.page.dark(is_dark=dark)
         self.page.settles()
         shown = self.page.one(selector).screenshot_as_png if selector else self.page.driver.get_screenshot_as_png()
-        picture = Image.open(io.BytesIO(shown)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        picture = (
+            Image.open(io.BytesIO(shown))
+            .convert("RGB")
+            .quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        )
         picture.save(DOCS / file, optimize=True)
         self.page.sized(*WIDE)
         self.page.dark(is_dark=False)
@@ -59,7 +64,7 @@ class Camera:
         many = Image.new("RGB", (MOVING[0], MOVING[1] * len(self._frames[::4])))
         for number, (picture, _) in enumerate(self._frames[::4]):
             many.paste(picture, (0, number * MOVING[1]))
-        palette = many.quantize(128)
+        palette = many.quantize(96, Image.Quantize.MAXCOVERAGE)  # which keeps rare colours, such as the pointer's
         frames = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each, _ in self._frames]
         times = [milliseconds for _, milliseconds in self._frames]
         path = DOCS / "pictures" / file
