@@ -16,6 +16,8 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 WIDE, TALL, SMALL = (1440, 900), (1440, 1340), (390, 844)
 MOVING = (960, 600)  # pixels of the animation
 MOST_BYTES = 1_500_000
+POINTER = "#f2762e"
+RARE = ("#4a46d8", POINTER, "#1a7a42", "#b3261e")  # colours of the page that must not get lost
 PRESS, STEP, LAST = 800, 1900, 3500  # milliseconds that a frame is shown
 TEACHER, STUDENT = "Yerlan", "Aruzhan"
 
@@ -34,14 +36,15 @@ class Camera:
         if pressed is not None:
             box = pressed.rect
             draw, (x, y) = ImageDraw.Draw(picture), (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            draw.ellipse((x - 13, y - 13, x + 13, y + 13), fill="#f2762e", outline="white", width=3)
+            draw.ellipse((x - 13, y - 13, x + 13, y + 13), fill=POINTER, outline="white", width=3)
         self._frames.append((picture.resize(MOVING, Image.Resampling.LANCZOS), milliseconds))
 
     def before(self, step: str, pressed: WebElement) -> None:
-        """Add a frame of the press of a button, after one of the page where a step begins."""
+        """Add a frame of the press of a button, except Send; before it one of the page where a step begins."""
         if step != self._step:
             self.frame(STEP)
-        self.frame(PRESS, pressed)
+        if pressed.get_attribute("data-action") != "send":
+            self.frame(PRESS, pressed)
         self._step = step
 
     def still(self, file: str, size: tuple[int, int], scale: float, selector: str = "", *, dark: bool = False) -> None:
@@ -50,21 +53,18 @@ class Camera:
         self.page.dark(is_dark=dark)
         self.page.settles()
         shown = self.page.one(selector).screenshot_as_png if selector else self.page.driver.get_screenshot_as_png()
-        picture = (
-            Image.open(io.BytesIO(shown))
-            .convert("RGB")
-            .quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        )
-        picture.save(DOCS / file, optimize=True)
+        Image.open(io.BytesIO(shown)).convert("RGB").save(DOCS / file, optimize=True)
         self.page.sized(*WIDE)
         self.page.dark(is_dark=False)
 
     def animation(self, file: str) -> None:
         """Write the frames, with one palette for all of them."""
-        many = Image.new("RGB", (MOVING[0], MOVING[1] * len(self._frames[::4])))
+        many = Image.new("RGB", (MOVING[0], MOVING[1] * (len(self._frames[::4]) + 1)))
         for number, (picture, _) in enumerate(self._frames[::4]):
             many.paste(picture, (0, number * MOVING[1]))
-        palette = many.quantize(96, Image.Quantize.MAXCOVERAGE)  # which keeps rare colours, such as the pointer's
+        for number, colour in enumerate(RARE):  # else the palette has none for what is small
+            many.paste(colour, (number * 200, many.height - MOVING[1], number * 200 + 200, many.height))
+        palette = many.quantize(56)
         frames = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each, _ in self._frames]
         times = [milliseconds for _, milliseconds in self._frames]
         path = DOCS / "pictures" / file
