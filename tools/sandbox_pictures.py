@@ -16,7 +16,9 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 WIDE, TALL, SMALL = (1440, 900), (1440, 1340), (390, 844)
 MOVING = (960, 600)  # pixels of the animation
 MOST_BYTES = 1_500_000
-PRESS, STEP, LAST = 700, 1900, 3500  # milliseconds that a frame is shown
+POINTER = "#f2762e"
+RARE = ("#4a46d8", POINTER, "#1a7a42", "#b3261e")  # colours of the page that must not get lost
+PRESS, STEP, LAST = 800, 1900, 3500  # milliseconds that a frame is shown
 TEACHER, STUDENT = "Yerlan", "Aruzhan"
 
 
@@ -34,13 +36,15 @@ class Camera:
         if pressed is not None:
             box = pressed.rect
             draw, (x, y) = ImageDraw.Draw(picture), (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            draw.ellipse((x - 13, y - 13, x + 13, y + 13), fill="#f2762e", outline="white", width=3)
+            draw.ellipse((x - 13, y - 13, x + 13, y + 13), fill=POINTER, outline="white", width=3)
         self._frames.append((picture.resize(MOVING, Image.Resampling.LANCZOS), milliseconds))
 
     def before(self, step: str, pressed: WebElement) -> None:
-        """Add frames before the press of a button: longer ones where a step begins."""
-        self.frame(PRESS if step == self._step else STEP)
-        self.frame(PRESS, pressed)
+        """Add a frame of the press of a button, except Send; before it one of the page where a step begins."""
+        if step != self._step:
+            self.frame(STEP)
+        if pressed.get_attribute("data-action") != "send":
+            self.frame(PRESS, pressed)
         self._step = step
 
     def still(self, file: str, size: tuple[int, int], scale: float, selector: str = "", *, dark: bool = False) -> None:
@@ -49,17 +53,18 @@ class Camera:
         self.page.dark(is_dark=dark)
         self.page.settles()
         shown = self.page.one(selector).screenshot_as_png if selector else self.page.driver.get_screenshot_as_png()
-        picture = Image.open(io.BytesIO(shown)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        picture.save(DOCS / file, optimize=True)
+        Image.open(io.BytesIO(shown)).convert("RGB").save(DOCS / file, optimize=True)
         self.page.sized(*WIDE)
         self.page.dark(is_dark=False)
 
     def animation(self, file: str) -> None:
         """Write the frames, with one palette for all of them."""
-        many = Image.new("RGB", (MOVING[0], MOVING[1] * len(self._frames[::4])))
+        many = Image.new("RGB", (MOVING[0], MOVING[1] * (len(self._frames[::4]) + 1)))
         for number, (picture, _) in enumerate(self._frames[::4]):
             many.paste(picture, (0, number * MOVING[1]))
-        palette = many.quantize(128)
+        for number, colour in enumerate(RARE):  # else the palette has none for what is small
+            many.paste(colour, (number * 200, many.height - MOVING[1], number * 200 + 200, many.height))
+        palette = many.quantize(56)
         frames = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each, _ in self._frames]
         times = [milliseconds for _, milliseconds in self._frames]
         path = DOCS / "pictures" / file
@@ -75,7 +80,7 @@ def main() -> None:
         profile = Path(folder) / "chrome"
         profile.mkdir()
         sandbox = stack.enter_context(started(Path(folder)))
-        page = Page(stack.enter_context(chrome(profile)), sandbox.url)
+        page = Page(stack.enter_context(chrome(profile, "--hide-scrollbars")), sandbox.url)
         page.sized(*WIDE)
         page.sees_bot("The bots are running")
         camera = Camera(page)
@@ -85,16 +90,18 @@ def main() -> None:
         page.sees(STUDENT, "Attendance Marked.")
         camera.frame(LAST)
         camera.still("chat.png", TALL, 2, phone(STUDENT))
+        page.press("#tour-close")
         page.sized(*SMALL)
         page.press("#tabs button", STUDENT)
         camera.still("pictures/sandbox-phone.png", SMALL, 2)
+        page.press("#tour-open")
         page.follows_the_tour("Step 7 of 7", camera.before)
         page.sees(TEACHER, "Clearly the student: 1")
         camera.still("pictures/teacher.png", TALL, 2, phone(TEACHER))
         camera.still("pictures/sandbox-light.png", WIDE, 1.5)
         camera.still("pictures/sandbox-dark.png", WIDE, 1.5, dark=True)
         page.follows_the_tour("Done", camera.before)
-        page.sees(TEACHER, "-final.xlsx")
+        page.sees(TEACHER, "(final)")
         camera.frame(LAST)
         camera.still("pictures/student.png", TALL, 2, phone(STUDENT))
         camera.animation("sandbox.gif")

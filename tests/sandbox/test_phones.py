@@ -233,20 +233,20 @@ class TestPressing:
 
     def test_own_messages(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:
         """A person edits the last message by the arrow key, and deletes one in its menu."""
-        teacher.types("a draft")
+        teacher.types("a mistaek")
         teacher.keys(ENTER)
-        bubble = teacher.sees("a draft")
+        bubble = teacher.sees("a mistaek")
         teacher.keys(UP)
-        teacher.one(".editing", "Edit: a draft")
+        teacher.one(".editing", "Edit: a mistaek")
         teacher.button("message").clear()
-        teacher.types("a text")
+        teacher.types("a typo")
         teacher.keys(ENTER)
-        teacher.sees("a text")
+        teacher.sees("a typo")
         assert "edited" in bubble.text
         assert teacher.all(".editing") == []
         ActionChains(driver).context_click(bubble).perform()
         teacher.press("message:delete")
-        teacher.sees_no(".bubble", "a text")
+        teacher.sees_no(".bubble", "a typo")
 
     def test_saved_logins(self, page: PhonePage, student: Handset) -> None:
         """What the phone has saved is typed into the text box, and sent by Enter."""

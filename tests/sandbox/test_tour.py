@@ -23,7 +23,7 @@ def test_tour_from_start_to_end(driver: webdriver.Chrome, sandbox: Sandbox) -> N
     assert states == ["done"] * 7
     row = page.one("#registers tbody tr", STUDENT)
     assert "present" in row.text
-    page.sees(TEACHER, "-final.xlsx")
+    page.sees(TEACHER, "(final)")
     page.press("[data-scene=marker]")
     page.sees_lesson(f"{STUDENT} marked after")
     log = page.driver.find_element(By.ID, "log").get_attribute("textContent") or ""
