@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from classroom.check_in.check_ins import OnMark
 from classroom.domain.sessions import Mark, Session, Status
 from classroom.services import Classroom
+from core.tasks import each
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class HandMarks:
     tell: OnMark
     told: Callable[[Session], Awaitable[None]]
     _changed: dict[str, float] = field(default_factory=dict)  # by session: the last change's monotonic time
+    _left: set[str] | None = None  # sessions that the process before left untold; None: not read yet
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def mark(
@@ -35,7 +37,7 @@ class HandMarks:
     ) -> int:
         """Store a mark of each student; return how many it has changed."""
         now, claims = self._classroom.clock.now(), self._classroom.student.claims
-        marks = [Mark(each, status, now, by=session.teacher, reason=reason) for each in student_ids]
+        marks = [Mark(one, status, now, by=session.teacher, reason=reason) for one in student_ids]
         async with self._lock:
             self._changed[session.id] = self._classroom.clock.monotonic()
             await asyncio.to_thread(claims.claim, f"{SETTLING}{session.id}", now)
@@ -49,27 +51,29 @@ class HandMarks:
     async def settle(self, session: Session | None = None) -> set[str]:
         """Tell what has not changed for a while, or of this session all; return the sessions that are not told yet."""
         now = self._classroom.clock.monotonic()
-        waiting = set(await asyncio.to_thread(self._classroom.student.claims.keys, SETTLING))
-        for session_id in list(waiting):
-            quiet = now - self._changed.get(session_id, -math.inf)  # unknown after a restart
-            if quiet >= SETTLED_AFTER if session is None else session_id == session.id:
-                await self._settle(session_id)
-                waiting.discard(session_id)
-        return waiting
+        if self._left is None:
+            self._left = set(await asyncio.to_thread(self._classroom.student.claims.keys, SETTLING))
+        waiting = self._left | self._changed.keys()
+        due = waiting & {session.id} if session is not None else set[str]()
+        if session is None:  # after a restart it is unknown when they were changed
+            due = {one for one in waiting if now - self._changed.get(one, -math.inf) >= SETTLED_AFTER}
+        await each(self._settle, due)
+        return waiting - due
 
     async def _settle(self, session_id: str) -> None:
         changed, session = self._changed.get(session_id), await self._classroom.store.session(session_id)
         marks: dict[str, Mark] = {}
         if session is not None and not session.cancelled:
             for sheet in await self._classroom.store.sheets(session_id):
-                marks |= {each: mark for each, mark in sheet.marks.items() if mark.is_by_hand}
+                marks |= {one: mark for one, mark in sheet.marks.items() if mark.is_by_hand}
         for student_id, mark in marks.items():
             if session is not None:
                 await self.tell(session, student_id, mark)
         async with self._lock:
             if self._changed.get(session_id) != changed:
                 return  # somebody is marking: it is told after that
-            self._changed.pop(session_id, None)
             await asyncio.to_thread(self._classroom.student.claims.take_back, f"{SETTLING}{session_id}")
+            self._changed.pop(session_id, None)
+            self._left = (self._left or set()) - {session_id}
         if session is not None:
             await self.told(session)

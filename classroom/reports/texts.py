@@ -34,7 +34,8 @@ def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: Zone
     if since:
         unchanged = _("No change since the report at {time}.").format(time=since)
         return split([first, unchanged, *_lms_lines(_, overview)])
-    return split([first, short(batches, 1500), *_lms_lines(_, overview), *report_lines(_, overview, zone)])
+    how = [_("Without phones: taken by hand.")] if overview.session.without_phones else []
+    return split([first, short(batches, 1500), *how, *_lms_lines(_, overview), *report_lines(_, overview, zone)])
 
 
 def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:

@@ -57,6 +57,7 @@ def test_today(run: Run, telegram: Telegram, tmp_path: Path, settings: dict[str,
     assert recorded(tmp_path) == {}  # nothing leaves before Done
     teacher.taps("Done")
     report = teacher.sees("Report: ")["text"]
+    assert "Without phones: taken by hand." in report
     assert "(final)" in report  # the only one, without waiting for anybody
     assert "Present: 2" in report
     assert "Absent: 1 of 3" in report
