@@ -88,8 +88,8 @@ def save_memory() -> str:
     """Use little memory, under a limit on this process's still less; return why that is too small, empty if it is not.
 
     Each of malloc's arenas, up to 8 for a core, keeps what a thread once needed: reports, made in any of the threads,
-    let the process grow by 54 MB (64 reports; with two arenas by 8). Under a limit each thread's stack and each arena would
-    reserve 8 and 64 MB, until no thread can be started.
+    let the process grow by 54 MB (64 reports; with two arenas by 8). Under a limit each thread's stack and each arena
+    would reserve 8 and 64 MB, until no thread can be started.
     """
     limits = _process_limits()
     if limits:
