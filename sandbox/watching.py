@@ -10,7 +10,7 @@ from sandbox.events import EventStream
 from sandbox.lms.server import LmsSimulator
 from sandbox.portal.server import PortalSimulator
 from sandbox.signal import Signal
-from sandbox.telegram.control import screen
+from sandbox.telegram.screens import screen
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.telegram.world import Bot, Chat, Json
 from sandbox.tour_facts import TourFacts

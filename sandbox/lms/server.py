@@ -19,10 +19,11 @@ from aiohttp import web
 
 from sandbox.guard import orders_as_json
 from sandbox.lms.attendance import Attendance
+from sandbox.lms.behaviour import FALSE_SUCCESSES, WRITES
 from sandbox.lms.calls import BEFORE, LmsAnswer, RefusedCall, bearer_of, body_of, check_headers, text_of
 from sandbox.lms.control import control_routes, errors_as_json
 from sandbox.lms.tokens import BadToken
-from sandbox.lms.world import FALSE_SUCCESSES, NEWER, OLDER, WRITES, LmsTeacher, LmsWorld
+from sandbox.lms.world import NEWER, OLDER, LmsTeacher, LmsWorld
 from sandbox.serving import serve_until_signal, serving
 
 DATA_PATH = "/api/v1"

@@ -105,10 +105,7 @@ class PortalSimulator:
     def change_behaviour(self, changes: Mapping[str, Any]) -> None:
         """Change the behaviour; ValueError for an unknown name or a wrong value."""
         self.behaviour.change(changes)
-        if self.behaviour.stuck_loading:
-            self._not_stuck.clear()
-        else:
-            self._not_stuck.set()
+        (self._not_stuck.clear if self.behaviour.stuck_loading else self._not_stuck.set)()
         self.lessons_changed()
         self.world.changed.bump()
 

@@ -18,7 +18,8 @@ from sandbox.guard import orders_as_json
 from sandbox.telegram import people
 from sandbox.telegram.errors import ControlError
 from sandbox.telegram.faults import KINDS, Fault
-from sandbox.telegram.world import Bot, Chat, Json, Message, Person, TelegramWorld
+from sandbox.telegram.screens import screen
+from sandbox.telegram.world import Bot, Json, Person, TelegramWorld
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -64,41 +65,6 @@ def _number(request: web.Request, name: str, default: float) -> float:
         return float(request.query.get(name, default))
     except ValueError:
         raise ControlError(f"{name} is no number", 400) from None
-
-
-def message_json(message: Message) -> Json:
-    """A message as the person sees it."""
-    buttons = [
-        [{"data" if name == "callback_data" else name: value for name, value in button.items()} for button in row]
-        for row in message.inline_keyboard
-    ]
-    return {
-        "message_id": message.message_id,
-        "from": "bot" if message.by_bot else "person",
-        "text": message.body.text,
-        "html": message.body.html,
-        "buttons": buttons,
-        "date": message.date,
-        "edited": message.edit_date is not None,
-        "rang": message.by_bot and not message.silent,
-        **message.media,
-        **({"reaction": message.reaction} if message.reaction else {}),
-        **({"forwarded": True} if "forward_origin" in message.extra else {}),
-    }
-
-
-def screen(world: TelegramWorld, chat: Chat) -> Json:
-    """The current chat with a bot as the person sees it."""
-    action = chat.action[0] if chat.action and chat.action[1] > world.clock.monotonic() else None
-    return {
-        "version": chat.changed.version,
-        "messages": [message_json(message) for message in chat.messages.values()],
-        "reply_keyboard": chat.reply_keyboard,
-        "blocked": chat.blocked,
-        "action": action,
-        "last_answer": chat.last_answer,
-        "menu_button": chat.menu_button,
-    }
 
 
 class Control:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sandbox.guard import orders_as_json
 from sandbox.serving import serving
-from sandbox.telegram.control import screen
+from sandbox.telegram.screens import screen
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.telegram.world import Person
 from tests.servers import in_thread

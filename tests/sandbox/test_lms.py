@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.lms.world import FALSE_SUCCESSES, NEWER, OLDER
+from sandbox.lms.behaviour import FALSE_SUCCESSES
+from sandbox.lms.world import NEWER, OLDER
 from tests import children
 from tests.classroom.lms.fakes import DATE, TEACHER
 from tests.classroom.lms.simulated import PASSWORD, Scene, account

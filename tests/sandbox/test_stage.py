@@ -260,6 +260,7 @@ async def test_own_photo(running: Stage) -> None:
     shown = await running.http.get(person["photo"])
     assert (shown.headers["Content-Type"], shown.content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
     assert (running.data / "photos" / "S001.jpg").read_bytes() == shown.content
+    await says(running, STUDENTS, STUDENT, text="/start")
     refused = await running.http.post("/api/notes/send", json={"person": STUDENT, "bot": STUDENTS, "name": "right"})
     assert refused.status_code == 409
     assert "ID photo of their own" in refused.json()["error"]

@@ -25,7 +25,8 @@ from classroom.lms import (
 )
 from classroom.lms.rest import RestLms
 from classroom.store import Store, StoreUnavailable, Tokens
-from sandbox.lms.world import FALSE_SUCCESSES, NEWER, OLDER
+from sandbox.lms.behaviour import FALSE_SUCCESSES
+from sandbox.lms.world import NEWER, OLDER
 from tests.classroom.lms.fakes import DATE, TEACHER
 from tests.classroom.lms.simulated import COURSE, PASSWORD, Scene, account
 
