@@ -23,6 +23,7 @@ MOST_PIXELS = 24_000_000  # of a photograph
 PHOTO_SIDE = 1280  # pixels, at most, of an ID photo
 _SECONDS, _MEMORY = 90, 4 * 1024**3  # limits of this process
 _EYES = 0.18  # distance between the eyes, of the picture's side: at arm's length
+_MIRRORED = {"left": "right", "right": "left"}
 _KINDS = {"turn": "down", "nod": "left"}  # what is done instead in a note with wrong motions
 
 
@@ -62,6 +63,9 @@ def draw(name: str, portrait: str, motions: tuple[str, ...]) -> tuple[bytes, flo
         surface = video_notes.flat
     elif name == "wrong":
         motions = tuple(_KINDS["turn" if each in ("left", "right") else "nod"] for each in motions)
+    if next((each for each in motions if each in _MIRRORED), "") == "right":
+        # as a front camera, which mirrors, shows it: the portraits' turns to the left are drawn more clearly
+        motions = tuple(_MIRRORED.get(each, each) for each in motions)
     pictures = video_notes.drawn(face, video_notes.turned(motions), surface, video_notes.Look(eyes=_EYES))
     return video_notes.encoded(pictures), len(pictures) / video_notes.RATE
 

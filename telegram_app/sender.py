@@ -90,7 +90,13 @@ class Sender:
         if message_id is None and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
         if message_id is not None:
-            await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
+            try:
+                await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
+            except BadRequest as error:
+                if row.slot is None or "can't be deleted" not in error.message:
+                    raise
+                # older than 48 hours, such as the menu of a teacher's last lesson: at least its buttons go
+                await self._bot.edit_message_reply_markup(row.chat_id, message_id, rate_limit_args=options)
         if row.slot is not None:
             await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
 

@@ -684,6 +684,13 @@ class TestDeleting:
         await post.put(Item(AIDA, "delete", slot="place"), Item(AIDA, "amend", "nothing there", slot="place"))
         assert post.bot.texts(AIDA) == ["before"]
 
+    async def test_too_old(self, post: Post) -> None:
+        """Of a screen that is too old to be deleted the buttons go, and the next one is a new message."""
+        await post.put(Item(AIDA, "send", "menu", GO, slot="menu"))
+        post.bot.undeletable.add(post.bot.chats[AIDA][0].message_id)
+        await post.put(Item(AIDA, "delete", slot="menu"), Item(AIDA, "edit", "next", GO, slot="menu"))
+        assert [(each.text, bool(each.buttons)) for each in post.bot.chats[AIDA]] == [("menu", False), ("next", True)]
+
     async def test_deleted(self, post: Post) -> None:
         """The result is True for a deleted message, and for one that did not exist any more."""
         await post.put(send("a password"))

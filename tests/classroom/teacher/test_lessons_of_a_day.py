@@ -54,7 +54,8 @@ def test_same_lesson_again(teacher: Teacher, tmp_path: Path) -> None:
     begins_another(teacher, "CS-1")
     teacher.says(" l AB")
     shown = screen_of(teacher, "There is this lesson already: l AB.\nCS-1 has a lesson in Algebra today: ")
-    assert [label[:9] for label in shown] == ["Open It: ", "Open It: ", "Another L", "Back"]
+    assert [label[:9] for label in shown[:3]] == ["Open It: ", "Open It: ", "Another L"]
+    assert shown[-1] == "Back"
     teacher.taps(shown[1])
     eventually("the lab's board", lambda: "Algebra (Lab)" in str(teacher.screen()[-1]))
     assert names(tmp_path) == ["", "Lab"]
@@ -80,7 +81,8 @@ def test_back(teacher: Teacher, tmp_path: Path) -> None:
     teacher.opens("CS-1")
     begins_another(teacher, "CS-1")
     teacher.taps("Back")
-    assert screen_of(teacher, "CS-1 has a lesson in Algebra today: ") == ["Open It", "Another Lesson", "Back"]
+    shown = screen_of(teacher, "CS-1 has a lesson in Algebra today: ")
+    assert (shown[:2], shown[-1]) == (["Open It", "Another Lesson"], "Back")
     teacher.taps("Back")
     teacher.sees("Which batches?")
     teacher.forges("open:name:1")
