@@ -17,30 +17,6 @@ export const post = (path, body = {}) => call("POST", path, body);
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-// Repeats `step`, but not in a hidden tab: a browser allows few connections to one address, and the long polls of two
-// tabs would use them up.
-export async function keepAsking(step, rest = 0) {
-  for (;;) {
-    if (document.hidden) {
-      await new Promise((shown) => document.addEventListener("visibilitychange", shown, { once: true }));
-      continue;
-    }
-    const hidden = new AbortController();
-    const hang = () => hidden.abort();
-    document.addEventListener("visibilitychange", hang, { once: true });
-    try {
-      await step(hidden.signal);
-      if (rest) await pause(rest);
-    } catch (error) {
-      if (error.name === "AbortError") continue;
-      console.error(error); // usually the sandbox is not running
-      await pause(1000);
-    } finally {
-      document.removeEventListener("visibilitychange", hang);
-    }
-  }
-}
-
 export function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);
