@@ -46,6 +46,7 @@ def watched(bot: RunningMarker, telegram: Telegram, number: int) -> Person:
 
 
 def passes(bot: RunningMarker, clock: SteppedClock, **time: float) -> None:
+    bot.settles()  # what was told before belongs to the time before
     clock.forward(timedelta(**time))
     bot.looks_at_troubles()
 

@@ -241,7 +241,7 @@ class TestRestarts:
         for method in ("sendMessage", "sendMediaGroup"):
             telegram.call("/faults", method=method, kind="502", bot=TEACHERS, times=None)
         clock.forward(140)
-        eventually("it is queued", lambda: list((tmp_path / "classroom" / "reports").glob("*.xlsx")))
+        eventually("it is queued", lambda: list((tmp_path / "classroom" / "reports").rglob("*.xlsx")))
         run.starts()
         telegram.http.delete("/faults").raise_for_status()
         finishes(teacher, clock)
