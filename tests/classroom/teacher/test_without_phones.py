@@ -186,6 +186,8 @@ class TestNobody:
         assert teacher.counts("Cancelled") == 0
         clock.forward(61)
         teacher.sees("Cancelled: nothing is recorded.")
+        teacher.taps("\u2717 A. Student")  # the list is still there
+        eventually("the answer", lambda: teacher.toast() == "Cancelled: nothing is recorded.")
         assert recorded(tmp_path) == {}
 
     def test_forgotten_half_way(self, teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
