@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from classroom.check_in.by_hand import HandMarks
 from classroom.domain.by_hand import AllPresent, all_present
@@ -89,7 +90,7 @@ class WholeClass:
         """Mark a student as the button said when it was drawn, so that a second tap on it changes nothing."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         at, status, done = int(number), LETTERS[letter], None
-        if at >= len(overview.roster):
+        if at not in overview.people:
             return None
         student_id = overview.roster[at].student_id
         before = overview.status(student_id)
@@ -109,6 +110,9 @@ class WholeClass:
         if not named and not found.unmarked:
             await self.show(session, 0)
             return _("Nobody is left to be marked.")
+        data: dict[str, Any] = {"session": session.id, "query": "", "class": [0, False]}
+        data["named"] = [at for at, each in overview.people.items() if each.student_id in named]
+        await self._classroom.set_step(self._side, session.teacher, LIST, data)
         number = len(found.unmarked) + len(named)
         lines = [title(session), *self._day(session)]
         lines.append(_("Mark {number} of {all} as present?").format(number=number, all=overview.students))
@@ -128,9 +132,15 @@ class WholeClass:
         return None
 
     async def _mark_all(self, session: Session, what: str, fingerprint: str) -> str:
-        """Mark those who have not checked in, and the named ones if they are still those of the question."""
-        _, found = self._side.texts(session.teacher), _sorted_out(await read_overview(self._classroom, session))
-        wanted, named = list(found.unmarked), found.undecided[:NAMED_AT_ONCE]
+        """Mark those who have not checked in, and the named ones if they are still those of the question.
+
+        Without these also nobody who was named there and has no check-in any more: the data may be deleted since.
+        """
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        found, step = _sorted_out(overview), await self._side.step(session.teacher)
+        asked = step.data if what == "others" and step is not None and step.data.get("session") == session.id else {}
+        left_out = {each.student_id for at, each in overview.people.items() if at in asked.get("named", ())}
+        wanted, named = [each for each in found.unmarked if each not in left_out], found.undecided[:NAMED_AT_ONCE]
         if what == "every" and _fingerprint(named) == int(fingerprint):
             wanted += named
         number = 0

@@ -113,6 +113,18 @@ class TestNotDecided:
         eventually("the answer", lambda: teacher.toast() == "Marked present: 2")
         assert student.counts("marked") == 0
 
+    def test_deleted_since(self, teacher: Teacher, code: str, student: Student) -> None:
+        """Whom the teacher leaves out stays left out, also where the student deletes the check-in before the tap."""
+        comes(student, code, "S001", 80)
+        teacher.taps("Whole Class")
+        teacher.taps("All Present")
+        teacher.sees("whose check-ins are not decided")
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        teacher.taps("Without These (2)")
+        shows(teacher, "\u2717 A. Student", "\u2713 B. Student", "\u2713 C. Student")
+
     def test_arrives_before_the_confirmation(self, teacher: Teacher, code: str, student: Student) -> None:
         """Whose check-in began after the question is not marked by its button, but asked about by name."""
         teacher.taps("Whole Class")
