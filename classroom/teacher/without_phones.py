@@ -31,7 +31,9 @@ class WithoutPhones:
         step = await self._side.step(teacher.telegram_id)
         is_choosing = step is not None and step.name in (CHOOSING, LESSON_NAME, PLACE, DAY)
         if step is None or not is_choosing or "subject" not in step.data:
-            await self._opening.begin(teacher)  # an old button
+            newest = await self._classroom.store.sessions_of(teacher.telegram_id, 1)
+            if not any(each.without_phones and each.date == what and each.ended_at is None for each in newest):
+                await self._opening.begin(teacher)  # an old button; else a second tap on what has opened the lesson
             return
         if what == "back":
             await self._opening.check(teacher, step.data)

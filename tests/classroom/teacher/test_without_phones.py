@@ -123,6 +123,15 @@ class TestPastDays:
         assert rows(tmp_path, "SELECT * FROM sessions") == []
         assert teacher.counts("That did not work.") == 0
 
+    def test_tapped_twice(self, teacher: Teacher, tmp_path: Path) -> None:
+        """A second tap on the day that has opened the lesson asks nothing."""
+        takes(teacher, "Yesterday")
+        shows(teacher, *NOBODY)
+        teacher.forges(f"byhand:{'-'.join(reversed(day(1).split('.')))}")
+        teacher.settles()
+        assert (teacher.counts(LIST), teacher.counts("Which batches?")) == (1, 0)
+        assert len(rows(tmp_path, "SELECT * FROM sessions")) == 1
+
     def test_no_longer_kept(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """Days of which lessons are deleted already (RETENTION_DAYS) have no button, and a forged one opens nothing."""
         run.starts(retention_days=2)
