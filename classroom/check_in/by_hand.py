@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from classroom.check_in.check_ins import OnMark
 from classroom.domain.sessions import Mark, Session, Status
 from classroom.services import Classroom
+from classroom.store import StoreError
+from core.logs import brief
+from core.sqlite import DatabaseError
+from core.tasks import each
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ class HandMarks:
     ) -> int:
         """Store a mark of each student; return how many it has changed."""
         now, claims = self._classroom.clock.now(), self._classroom.student.claims
-        marks = [Mark(each, status, now, by=session.teacher, reason=reason) for each in student_ids]
+        marks = [Mark(student_id, status, now, by=session.teacher, reason=reason) for student_id in student_ids]
         async with self._lock:
             self._changed[session.id] = self._classroom.clock.monotonic()
             await asyncio.to_thread(claims.claim, f"{SETTLING}{session.id}", now)
@@ -47,14 +51,24 @@ class HandMarks:
         return len(changed)
 
     async def settle(self, session: Session | None = None) -> set[str]:
-        """Tell what has not changed for a while, or of this session all; return the sessions that are not told yet."""
+        """Tell what has not changed for a while, or of this session all; return the sessions that are not told yet.
+
+        A session that fails is among these, and delays no other; with ``session`` its error is raised.
+        """
         now = self._classroom.clock.monotonic()
         waiting = set(await asyncio.to_thread(self._classroom.student.claims.keys, SETTLING))
         for session_id in list(waiting):
             quiet = now - self._changed.get(session_id, -math.inf)  # unknown after a restart
-            if quiet >= SETTLED_AFTER if session is None else session_id == session.id:
+            if session is not None and session_id == session.id:
                 await self._settle(session_id)
                 waiting.discard(session_id)
+            elif session is None and quiet >= SETTLED_AFTER:
+                try:
+                    await self._settle(session_id)
+                    waiting.discard(session_id)
+                except Exception as error:  # a damaged record, or a bug: the next round tries again
+                    is_bug = not isinstance(error, StoreError | DatabaseError)
+                    log.warning("session %s: marks by hand not told yet: %s", session_id, brief(error), exc_info=is_bug)
         return waiting
 
     async def _settle(self, session_id: str) -> None:
@@ -62,10 +76,9 @@ class HandMarks:
         marks: dict[str, Mark] = {}
         if session is not None and not session.cancelled:
             for sheet in await self._classroom.store.sheets(session_id):
-                marks |= {each: mark for each, mark in sheet.marks.items() if mark.is_by_hand}
-        for student_id, mark in marks.items():
-            if session is not None:
-                await self.tell(session, student_id, mark)
+                marks |= {marked: mark for marked, mark in sheet.marks.items() if mark.is_by_hand}
+        if session is not None:
+            await each(lambda marked: self.tell(session, *marked), marks.items())
         async with self._lock:
             if self._changed.get(session_id) != changed:
                 return  # somebody is marking: it is told after that
