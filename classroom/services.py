@@ -10,8 +10,7 @@ from telegram import Update
 
 from classroom.admin_notices import AdminNotices
 from classroom.domain.face_policy import wording
-from classroom.domain.sessions import CheckIn, CheckInStep, Sheet
-from classroom.domain.shared_records import of_one_record
+from classroom.domain.sessions import CheckIn, CheckInStep, LmsRecord, Sheet
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
@@ -79,9 +78,10 @@ class Classroom:
         return wording(self.settings.face_engine, compares_class=self.settings.face_compare_class)
 
     async def shares_record(self, sheet: Sheet) -> bool:
-        """Whether the LMS's record of a sheet has another lesson's marks, too."""
+        """Whether the LMS's record of a sheet is another lesson's, too, or becomes that once somebody comes to it."""
         others = await self.store.other_lessons(sheet) if self.lms.one_record_a_day else []
-        return any(not session.cancelled for _sheet, session in of_one_record(sheet, others))
+        sent = [each for each in others if each[0].lms_record is not LmsRecord.NONE]
+        return any(each[0].lms_kind == sheet.lms_kind and not each[1].cancelled for each in sent)
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
         if self.sync is not None:

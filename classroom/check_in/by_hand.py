@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from classroom.check_in.check_ins import OnMark
 from classroom.domain.sessions import Mark, Session, Status
 from classroom.services import Classroom
+from classroom.store import StoreError
+from core.logs import brief
+from core.sqlite import DatabaseError
 from core.tasks import each
 
 log = logging.getLogger(__name__)
@@ -49,7 +52,10 @@ class HandMarks:
         return len(changed)
 
     async def settle(self, session: Session | None = None) -> set[str]:
-        """Tell what has not changed for a while, or of this session all; return the sessions that are not told yet."""
+        """Tell what has not changed for a while, or of this session all; return the sessions that are not told yet.
+
+        A session that fails is among these, and delays no other; with ``session`` its error is raised.
+        """
         now = self._classroom.clock.monotonic()
         if self._left is None:
             self._left = set(await asyncio.to_thread(self._classroom.student.claims.keys, SETTLING))
@@ -57,8 +63,16 @@ class HandMarks:
         due = waiting & {session.id} if session is not None else set[str]()
         if session is None:  # after a restart it is unknown when they were changed
             due = {one for one in waiting if now - self._changed.get(one, -math.inf) >= SETTLED_AFTER}
-        await each(self._settle, due)
-        return waiting - due
+        for session_id in due:
+            try:
+                await self._settle(session_id)
+                waiting.discard(session_id)
+            except Exception as error:  # a damaged record, or a bug: the next round tries again
+                if session is not None:
+                    raise
+                is_bug = not isinstance(error, StoreError | DatabaseError)
+                log.warning("session %s: marks by hand not told yet: %s", session_id, brief(error), exc_info=is_bug)
+        return waiting
 
     async def _settle(self, session_id: str) -> None:
         changed, session = self._changed.get(session_id), await self._classroom.store.session(session_id)
@@ -66,9 +80,8 @@ class HandMarks:
         if session is not None and not session.cancelled:
             for sheet in await self._classroom.store.sheets(session_id):
                 marks |= {one: mark for one, mark in sheet.marks.items() if mark.is_by_hand}
-        for student_id, mark in marks.items():
-            if session is not None:
-                await self.tell(session, student_id, mark)
+        if session is not None:
+            await each(lambda marked: self.tell(session, *marked), marks.items())
         async with self._lock:
             if self._changed.get(session_id) != changed:
                 return  # somebody is marking: it is told after that

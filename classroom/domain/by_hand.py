@@ -42,6 +42,10 @@ def all_present(student_ids: Iterable[str], marks: Mapping[str, Mark], check_ins
     return AllPresent(tuple(unmarked), tuple(undecided), stay, not_accepted)
 
 
-def days(today: date) -> list[date]:
-    """Return the days of which a lesson without phones can be taken, today first."""
-    return [today - timedelta(days=back) for back in range(DAYS_BACK + 1)]
+def days(today: date, kept: int) -> list[date]:
+    """Return the days of which a lesson without phones can be taken, today first.
+
+    ``kept`` is RETENTION_DAYS: of an older day another lesson may be deleted already, and its marks in the LMS's record
+    of that day would be overwritten.
+    """
+    return [today - timedelta(days=back) for back in range(min(DAYS_BACK, kept - 1) + 1)]

@@ -46,11 +46,12 @@ class OwnSessions:
             session, _ = await self.own(update, session_id), side.texts(sender(update))
             if session is not None and session.cancelled:
                 await self.show_cancelled(session)
-            elif session is not None and session.without_phones and what in FOR_PHONES:
+                return _("Cancelled: nothing is recorded.")
+            if session is not None and session.without_phones and what in FOR_PHONES:
                 return _("This button is no longer in use.")
-            elif session is not None:
+            if session is not None:
                 return await handler(session, what, *rest)
-            elif (there := await self._classroom.store.session(session_id)) is None or there.teacher != sender(update):
+            if (there := await self._classroom.store.session(session_id)) is None or there.teacher != sender(update):
                 return _("This button is no longer in use.")
             return None
 

@@ -14,6 +14,7 @@ from classroom.reports.register import MOST_CELLS, TooLarge
 from classroom.reports.register_sending import Choice, Registers
 from classroom.reports.sending import ReportFiles, kept_since
 from classroom.services import Classroom
+from classroom.store import StoreError
 from classroom.teacher.sign_in import SignIn
 from telegram_app.i18n import Texts
 from telegram_app.lines import ends
@@ -79,7 +80,10 @@ class RegisterDialogue:
             return
         await tapped(update)
         data = step.data
-        if not await self._may(person) or not (self._is_admin(person) or data.get("teacher") == person):
+        if not await self._may(person):
+            return
+        if not self._is_admin(person) and data.get("teacher") != person:  # no admin any more
+            await self._ask(person, {"teacher": person})
             return
         asks, listed = data["asks"], data["listed"]
         if what.startswith("p:"):
@@ -161,7 +165,6 @@ class RegisterDialogue:
 
     async def _make(self, person: int, data: dict[str, Any], days: tuple[date, date]) -> None:
         _ = self._side.texts(person)
-        await self._classroom.set_step(self._side, person, "")
         await self._side.outbox.put(Item(person, "edit", _("The register is being made."), slot=SCREEN))
         choice = Choice(data["teacher"] or None, data["subject"], data["batch"], *days)
         try:
@@ -170,11 +173,14 @@ class RegisterDialogue:
                 text = ""
         except TooLarge:
             text = _("That is more than {number} marks. Choose one batch, or fewer days.")
+        except (OSError, StoreError):  # so that the question can be answered again
+            await self._show(person, data, 0)
+            raise
         if text:
             shown = {"since": f"{days[0]:%d.%m.%Y}", "until": f"{days[1]:%d.%m.%Y}", "number": MOST_CELLS}
-            await self._classroom.set_step(self._side, person, REGISTER, data)
             await self._say(person, text.format(**shown), _day_buttons(_))
             return
+        await self._classroom.set_step(self._side, person, "")
         await self._side.outbox.put(Item(person, "delete", slot=SCREEN))
         if await self._classroom.store.teacher(person) is not None:
             await self._show_menu(person)

@@ -4,29 +4,32 @@ What was decided otherwise stays: late and excused students are changed on their
 those whose check-ins are not decided before it marks them.
 """
 
+import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from classroom.check_in.by_hand import HandMarks
 from classroom.domain.by_hand import AllPresent, all_present
 from classroom.domain.sessions import Enrolled, Session, Status, folded
-from classroom.overview import SessionOverview, day_of, read_overview, title
+from classroom.overview import SHORTEST_NAME, SessionOverview, day_of, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import LETTERS, LIST, SCREEN, ManualMarks
 from classroom.teacher.own_sessions import KEY, OnTap
 from telegram_app.i18n import Texts
-from telegram_app.lines import bold
+from telegram_app.lines import bold, split
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import page_of
 
 ON_A_PAGE = 40  # Telegram takes 100 buttons and about 10 kB of them, in which a Cyrillic letter may count as 6
-LONGEST_HALF, LONGEST_ALONE = 22, 48  # characters of a label beside another one, and in a row of its own
-NAMED_AT_ONCE = 40  # in one question: more would not fit into one message
+LONGEST_HALF, LONGEST_ALONE, SHORTEST = 22, 48, 8  # characters of a label beside another one, and in a row of its own
+LARGEST_LABEL = 170  # bytes as the keyboard is sent, so that a page of the longest names fits
+NAMED_AT_ONCE, LONGEST_NAMES = 40, 2600  # in one question, and their UTF-16 units: more would not fit into one message
 SIGNS = {Status.PRESENT: "\u2713", Status.ABSENT: "\u2717"}
 
 
@@ -60,8 +63,8 @@ class WholeClass:
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         data = {"session": session.id, "query": "", "class": [page, chooses]}
         await self._classroom.set_step(self._side, session.teacher, LIST, data)
-        listed, names = page_of(list(overview.people.items()), page, ON_A_PAGE), _short_names(overview)
-        buttons = [_button(_, overview, names, at, each, chooses=chooses) for at, each in listed.shown]
+        listed, names = page_of(list(overview.people.items()), page, ON_A_PAGE), short_names(overview)
+        buttons = [button(_, overview, names, at, each, chooses=chooses) for at, each in listed.shown]
         keyboard = [*_in_columns(buttons), *listed.turns(_, f"{'choose' if chooses else 'class'}:{session.id}")]
         lines = [title(session), *self._day(session)]
         if chooses:
@@ -89,7 +92,7 @@ class WholeClass:
         """Mark a student as the button said when it was drawn, so that a second tap on it changes nothing."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         at, status, done = int(number), LETTERS[letter], None
-        if at >= len(overview.roster):
+        if at not in overview.people:
             return None
         student_id = overview.roster[at].student_id
         before = overview.status(student_id)
@@ -105,10 +108,13 @@ class WholeClass:
         """Ask whether all are present: with the numbers, and the names of those whose check-ins are not decided."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         found = _sorted_out(overview)
-        named = found.undecided[:NAMED_AT_ONCE]
+        named = named_in(overview, found)
         if not named and not found.unmarked:
             await self.show(session, 0)
             return _("Nobody is left to be marked.")
+        data: dict[str, Any] = {"session": session.id, "query": "", "class": [0, False]}
+        data["named"] = [at for at, each in overview.people.items() if each.student_id in named]
+        await self._classroom.set_step(self._side, session.teacher, LIST, data)
         number = len(found.unmarked) + len(named)
         lines = [title(session), *self._day(session)]
         lines.append(_("Mark {number} of {all} as present?").format(number=number, all=overview.students))
@@ -116,7 +122,7 @@ class WholeClass:
         key, keyboard = f"{session.id}:{_fingerprint(named)}", list[list[Button]]()
         if named:
             lines.append(_("Among them are these, whose check-ins are not decided. Are they in class?"))
-            lines += [f"- {bold(escape(overview.name(each, 50, with_id=True)))}" for each in named]
+            lines += [f"- {bold(escape(_with_id(overview, each)))}" for each in named]
         if more := len(found.undecided) - len(named):
             lines.append(_("The next question is about {number} more.").format(number=more))
         keyboard.append([Button(_("Yes, Mark {number}").format(number=number), f"every:{key}")])
@@ -128,9 +134,15 @@ class WholeClass:
         return None
 
     async def _mark_all(self, session: Session, what: str, fingerprint: str) -> str:
-        """Mark those who have not checked in, and the named ones if they are still those of the question."""
-        _, found = self._side.texts(session.teacher), _sorted_out(await read_overview(self._classroom, session))
-        wanted, named = list(found.unmarked), found.undecided[:NAMED_AT_ONCE]
+        """Mark those who have not checked in, and the named ones if they are still those of the question.
+
+        Without these also nobody who was named there and has no check-in any more: the data may be deleted since.
+        """
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        found, step = _sorted_out(overview), await self._side.step(session.teacher)
+        asked = step.data if what == "others" and step is not None and step.data.get("session") == session.id else {}
+        left_out = {each.student_id for at, each in overview.people.items() if at in asked.get("named", ())}
+        wanted, named = [each for each in found.unmarked if each not in left_out], named_in(overview, found)
         if what == "every" and _fingerprint(named) == int(fingerprint):
             wanted += named
         number = 0
@@ -177,6 +189,16 @@ def _sorted_out(overview: SessionOverview) -> AllPresent:
     return all_present([each.student_id for each in overview.people.values()], overview.marks, check_ins)
 
 
+def _with_id(overview: SessionOverview, student_id: str) -> str:
+    return overview.name(student_id, 50, with_id=True)
+
+
+def named_in(overview: SessionOverview, found: AllPresent) -> tuple[str, ...]:
+    """Return the students who are named in the next question about undecided check-ins."""
+    lines = [f"- {_with_id(overview, each)}" for each in found.undecided[:NAMED_AT_ONCE]]
+    return found.undecided[: len(split(lines, LONGEST_NAMES)[0].split("\n"))] if lines else ()
+
+
 def _staying(_: Texts, found: AllPresent) -> list[str]:
     """Return how many stay what they are, although they are not present."""
     number = found.stay.total() + found.not_accepted
@@ -186,7 +208,7 @@ def _staying(_: Texts, found: AllPresent) -> list[str]:
     return [text.format(number=number, which=", ".join(which))] if number else []
 
 
-def _short_names(overview: SessionOverview) -> dict[str, str]:
+def short_names(overview: SessionOverview) -> dict[str, str]:
     """Return the first two words of each name, by student ID; where two students share them, the whole name."""
     two = {each.student_id: " ".join(each.name.split()[:2]) for each in overview.people.values()}
     counts = Counter(map(folded, two.values()))
@@ -194,7 +216,7 @@ def _short_names(overview: SessionOverview) -> dict[str, str]:
     return {each: name if each in alone else overview.name(each, LONGEST_ALONE) for each, name in two.items()}
 
 
-def _button(
+def button(
     _: Texts, overview: SessionOverview, names: dict[str, str], at: int, student: Enrolled, *, chooses: bool
 ) -> Button:
     """Return a student's button: it carries what a tap makes of the student, or opens the student's own screen."""
@@ -202,7 +224,11 @@ def _button(
     status = overview.status(student_id)
     sign = "?" if overview.waits(student_id) else SIGNS.get(status) or f"{status_word(_, status)}:"
     data = f"to:{key}:{'a' if status is Status.PRESENT else 'p'}"
-    return Button(f"{sign} {names[student_id]}", f"st:{key}" if chooses or status not in SIGNS else data)
+    label, longest = f"{sign} {names[student_id]}", LONGEST_ALONE
+    while len(json.dumps(label)) > LARGEST_LABEL and longest > SHORTEST:
+        longest -= 1
+        label = f"{sign} {overview.name(student_id, longest, with_id=longest < SHORTEST_NAME)}"
+    return Button(label, f"st:{key}" if chooses or status not in SIGNS else data)
 
 
 def _in_columns(buttons: Sequence[Button]) -> Keyboard:

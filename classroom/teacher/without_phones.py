@@ -31,22 +31,26 @@ class WithoutPhones:
         step = await self._side.step(teacher.telegram_id)
         is_choosing = step is not None and step.name in (CHOOSING, LESSON_NAME, PLACE, DAY)
         if step is None or not is_choosing or "subject" not in step.data:
-            await self._opening.begin(teacher)  # an old button
+            newest = await self._classroom.store.sessions_of(teacher.telegram_id, 1)
+            if not any(each.without_phones and each.date == what and each.ended_at is None for each in newest):
+                await self._opening.begin(teacher)  # an old button; else a second tap on what has opened the lesson
             return
         if what == "back":
             await self._opening.check(teacher, step.data)
             return
-        today = self._classroom.clock.now().astimezone(self._classroom.settings.zone).date()
-        if what in map(date.isoformat, days(today)):
+        settings = self._classroom.settings
+        today = self._classroom.clock.now().astimezone(settings.zone).date()
+        possible = days(today, settings.retention_days)
+        if what in map(date.isoformat, possible):
             await self._opening.check(teacher, cleared(step.data) | {"day": what})
         else:
-            await self._ask(teacher.telegram_id, step, today)
+            await self._ask(teacher.telegram_id, step, possible)
 
-    async def _ask(self, person: int, step: ConversationStep, today: date) -> None:
+    async def _ask(self, person: int, step: ConversationStep, possible: list[date]) -> None:
         _ = self._side.texts(person)
         data = {name: value for name, value in step.data.items() if name != "day"}
         await self._classroom.set_step(self._side, person, DAY, data)
-        buttons = [Button(_day(_, each, today), f"byhand:{each.isoformat()}") for each in days(today)]
+        buttons = [Button(_day(_, each, possible[0]), f"byhand:{each.isoformat()}") for each in possible]
         keyboard: Keyboard = [buttons[:2]]
         keyboard += [buttons[at : at + IN_A_ROW] for at in range(2, len(buttons), IN_A_ROW)]
         text = _("On which day is the lesson? You mark the class by hand: no code, no place, no phones.")

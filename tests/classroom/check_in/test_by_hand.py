@@ -97,6 +97,30 @@ async def test_changed_while_told(hand: Hand, session: Session) -> None:
     assert hand.settled == [session.id]
 
 
+async def test_one_fails(hand: Hand, session: Session) -> None:
+    """A notice that fails delays neither the others of its session nor other sessions, and is tried again."""
+    other = await hand.scenario.opens(2, code="222222", ids=("S101",))
+    await hand.marks_all(session, Status.PRESENT, "S001", "S002")
+    await hand.marks_all(other, Status.PRESENT, "S101")
+    hand.scenario.clock.seconds += SETTLED_AFTER
+    failing = ["S001"]
+
+    async def tell(_session: Session, student_id: str, mark: Mark) -> None:
+        if student_id in failing:
+            raise StoreUnavailable("damaged")
+        hand.told.append((student_id, mark.status))
+
+    hand.marks.tell = tell
+    assert await hand.marks.settle() == {session.id}
+    assert sorted(hand.told) == [("S002", Status.PRESENT), ("S101", Status.PRESENT)]
+    assert hand.settled == [other.id]
+    with pytest.raises(StoreUnavailable):
+        await hand.marks.settle(session)
+    failing.clear()
+    assert await hand.marks.settle() == set()
+    assert ("S001", Status.PRESENT) in hand.told
+
+
 async def test_after_a_crash(hand: Hand, session: Session) -> None:
     """What a process left untold the next one tells at once."""
     await hand.marks_all(session, Status.PRESENT, "S003")

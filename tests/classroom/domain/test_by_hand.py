@@ -47,7 +47,7 @@ def test_claimed_by_several() -> None:
 
 def test_days() -> None:
     """A lesson without phones is of today or one of the last 14 days, also across the end of a month."""
-    found = days(date(2026, 3, 3))
+    found = days(date(2026, 3, 3), 180)
     assert (found[0], found[1], found[3], found[-1], len(found)) == (
         date(2026, 3, 3),
         date(2026, 3, 2),
@@ -55,3 +55,9 @@ def test_days() -> None:
         date(2026, 2, 17),
         15,
     )
+
+
+@pytest.mark.parametrize(("kept", "oldest"), [(1, date(2026, 3, 3)), (3, date(2026, 3, 1)), (15, date(2026, 2, 17))])
+def test_days_that_are_kept(kept: int, oldest: date) -> None:
+    """A day of which lessons may be deleted already is not offered: the record of that day would lose their marks."""
+    assert days(date(2026, 3, 3), kept)[-1] == oldest

@@ -216,6 +216,20 @@ class TestOneRecord:
         eventually("the record", lambda: [each["students"] for each in lms.records()] == [{"S001": 1, "S002": 0}])
         student.sees("Your teacher has cancelled the check-in for Algebra (Lab).")
 
+    def test_first_cancelled(
+        self, lecture: Student, lms_teacher: Teacher, telegram: Telegram, lms: Lms, tmp_path: Path
+    ) -> None:
+        """Where the first lesson is cancelled before anybody came to the second, its students are told all the same."""
+        (first,) = sessions(tmp_path)
+        eventually("the record", lambda: [each["students"] for each in lms.records()] == [{"S001": 1, "S002": 0}])
+        code = self.opens_lab(lms_teacher, "One Record")
+        lms_teacher.forges(f"cancel:{first['id']}")
+        lms_teacher.sees("Its marks leave the day's record in the LMS; the other lessons' stay.")
+        lms_teacher.taps("Yes, Cancel It")
+        lecture.sees("Your teacher has cancelled the check-in for Algebra.")
+        self.come(lms_teacher, telegram, code)
+        eventually("the record", lambda: [each["students"] for each in lms.records()] == [{"S001": 0, "S002": 1}])
+
     def test_not_sent(
         self, lecture: Student, lms_teacher: Teacher, telegram: Telegram, lms: Lms, clock: RunningClock
     ) -> None:

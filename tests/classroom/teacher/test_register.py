@@ -1,6 +1,7 @@
 """The dialogue that asks for a register, and whose lessons are in it."""
 
 import io
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,36 @@ def test_no_lesson(teacher: Teacher, clock: RunningClock) -> None:
     teacher.taps("Last Month")
     text = asked(teacher, "There was no lesson from ")
     assert {"This Month", "All That Is Kept", "Back"} <= set(labels(text))
+
+
+def test_not_written(teacher: Teacher, clock: RunningClock, telegram: Telegram, tmp_path: Path) -> None:
+    """Where the files can't be written the teacher is told, and has the question again, which then works."""
+    gives(teacher, clock, "CS-1")
+    teacher.says("/register")
+    asked(teacher, "Algebra\nCS-1\nWhich days?")
+    folder = tmp_path / "classroom" / "reports"
+    shutil.rmtree(folder)
+    folder.write_text("a file where the folder was")
+    teacher.taps("All That Is Kept")
+    teacher.sees("That did not work.")
+    asked(teacher, "Algebra\nCS-1\nWhich days?")
+    assert teacher.counts("being made") == 0
+    folder.unlink()
+    teacher.taps("All That Is Kept")
+    assert len(its_files(teacher, telegram)) == 3
+
+
+def test_no_admin_any_more(run: Run, teacher: Teacher, clock: RunningClock) -> None:
+    """A teacher who was an admin when the question came is asked anew, about the own lessons only."""
+    gives(teacher, clock, "CS-1")
+    run.starts(classroom_admins=(teacher.number,))
+    teacher.says("/register")
+    asked(teacher, "Algebra\nCS-1\nWhich days?")
+    run.starts()
+    teacher.forges("register:kept")
+    eventually("the question again", lambda: teacher.counts("Which days?") == 1)
+    teacher.taps("All That Is Kept")
+    teacher.sees("Register: Algebra, CS-1")
 
 
 def test_nobody_elses(teacher: Teacher, second: Teacher, clock: RunningClock, telegram: Telegram) -> None:

@@ -1,13 +1,22 @@
 """The whole class on one screen: All Present, taps on names, and what was decided otherwise."""
 
 import csv
+import json
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from classroom.domain.by_hand import AllPresent
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status
+from classroom.overview import SessionOverview
+from classroom.teacher import whole_class
+from telegram_app.i18n import texts
 from tests.classroom.running import Lms, Run, RunningClock, Student, Teacher, rosters
 from tests.classroom.teacher.test_board import comes, key_of
 from tests.e2e.people import Telegram, eventually, labels
@@ -112,6 +121,18 @@ class TestNotDecided:
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
         eventually("the answer", lambda: teacher.toast() == "Marked present: 2")
         assert student.counts("marked") == 0
+
+    def test_deleted_since(self, teacher: Teacher, code: str, student: Student) -> None:
+        """Whom the teacher leaves out stays left out, also where the student deletes the check-in before the tap."""
+        comes(student, code, "S001", 80)
+        teacher.taps("Whole Class")
+        teacher.taps("All Present")
+        teacher.sees("whose check-ins are not decided")
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        teacher.taps("Without These (2)")
+        shows(teacher, "\u2717 A. Student", "\u2713 B. Student", "\u2713 C. Student")
 
     def test_arrives_before_the_confirmation(self, teacher: Teacher, code: str, student: Student) -> None:
         """Whose check-in began after the question is not marked by its button, but asked about by name."""
@@ -290,3 +311,27 @@ def test_page_of_a_tap(run: Run, telegram: Telegram, tmp_path: Path) -> None:
     shown = [[button["text"][2:] for button in row] for row in teacher.sees(LIST)["buttons"]]
     assert shown[:2] == [["Student 040", "Student 041"], ["Student 042", "Student 043"]]
     assert shown[5] == ["Student-With-A-Long-Name 049"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Абдрахманов-Нұрмұхаммедов Айгерімгүлнұр Болатқызы", "\U0001f600" * 60], ids=["long", "emoji"]
+)
+def test_longest_names(name: str) -> None:
+    """A page of the longest names, all alike, and the question that names them keep within Telegram's limits."""
+    now, number = datetime.now(UTC), 60
+    session = Session("0123456789ab", 1, "Main", "Algebra", ("CS-1",), "2026-11-28", None, now, now, 0)
+    students = tuple(Enrolled(f"25B03{at:04}", name, "CS-1") for at in range(number))
+    marks = {each.student_id: Mark(each.student_id, Status.EXCUSED, now, by=1) for each in students}
+    check_ins = [CheckIn(session.id, each.student_id, 1, CheckInStep.PLACE, now) for each in students]
+    sheet = Sheet(session.id, "Main", "CS-1", "Algebra", session.date, 1, students)
+    for sheets in ([sheet], [replace(sheet, marks=marks)]):
+        overview = SessionOverview(session, sheets, check_ins)
+        short = whole_class.short_names(overview)
+        shown = list(overview.people.items())[: whole_class.ON_A_PAGE]
+        buttons = [whole_class.button(texts("kk"), overview, short, at, each, chooses=False) for at, each in shown]
+        assert len({each.text for each in buttons}) == len(buttons)
+        assert len(json.dumps([{"text": each.text, "callback_data": each.data} for each in buttons])) < 9000
+    named = whole_class.named_in(overview, AllPresent((), tuple(each.student_id for each in students), Counter(), 0))
+    assert 20 < len(named) <= whole_class.NAMED_AT_ONCE
+    lines = [overview.name(each, 50, with_id=True) for each in named]
+    assert len("\n".join(lines).encode("utf-16-le")) // 2 < 2700

@@ -124,6 +124,28 @@ class TestPastDays:
         assert rows(tmp_path, "SELECT * FROM sessions") == []
         assert teacher.counts("That did not work.") == 0
 
+    def test_tapped_twice(self, teacher: Teacher, tmp_path: Path) -> None:
+        """A second tap on the day that has opened the lesson asks nothing."""
+        takes(teacher, "Yesterday")
+        shows(teacher, *NOBODY)
+        teacher.forges(f"byhand:{'-'.join(reversed(day(1).split('.')))}")
+        teacher.settles()
+        assert (teacher.counts(LIST), teacher.counts("Which batches?")) == (1, 0)
+        assert len(rows(tmp_path, "SELECT * FROM sessions")) == 1
+
+    def test_no_longer_kept(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
+        """Days of which lessons are deleted already (RETENTION_DAYS) have no button, and a forged one opens nothing."""
+        run.starts(retention_days=2)
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.taps("Take Attendance")
+        teacher.chooses("CS-1")
+        teacher.taps("Without Phones")
+        assert labels(teacher.sees("On which day is the lesson?")) == ["Today", "Yesterday", "Back"]
+        teacher.forges(f"byhand:{'-'.join(reversed(day(2).split('.')))}")
+        teacher.settles()
+        assert rows(tmp_path, "SELECT * FROM sessions") == []
+
     def test_corrected_from_the_history(self, teacher: Teacher, code: str, clock: RunningClock, tmp_path: Path) -> None:
         """A lesson with a code of the day before is opened from the history and corrected; it can't get a new code."""
         clock.forward(140)
@@ -209,6 +231,8 @@ class TestNobody:
         assert teacher.counts("Cancelled") == 0
         clock.forward(61)
         teacher.sees("Cancelled: nothing is recorded.")
+        teacher.taps("\u2717 A. Student")  # the list is still there
+        eventually("the answer", lambda: teacher.toast() == "Cancelled: nothing is recorded.")
         assert recorded(tmp_path) == {}
 
     def test_forgotten_half_way(self, teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
