@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-import os
 import sys
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from aiohttp import web
 from prometheus_client import GCCollector, Histogram, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from core.environment import given
 from core.metrics import SHORT, Metrics, spread
 from core.settings import HealthAddress, SettingsError
 
@@ -144,7 +144,12 @@ async def serving(at: HealthAddress | None, reports: HealthReports) -> AsyncIter
 
 def main() -> int:
     """The container's health check: request /healthz, print the report, return 0 if the bot is healthy."""
-    host, _, port = (os.environ.get("HEALTH_PORT") or "8081").rpartition(":")
+    try:
+        address = given().get("HEALTH_PORT") or "8081"
+    except SettingsError as error:
+        print(error)
+        return 1
+    host, _, port = address.rpartition(":")
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}.get(host, host)  # noqa: S104
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/healthz", timeout=4) as answer:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -68,6 +69,23 @@ async def test_containers_check(host: str, monkeypatch: pytest.MonkeyPatch, caps
     async with serving(at, HealthReports()):
         assert await asyncio.to_thread(main) == 1  # nothing runs yet
     assert "starting" in capsys.readouterr().out
+
+
+def test_the_port_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check asks the port that .env names; a .env that can't be read is named, with its line."""
+    monkeypatch.delenv("HEALTH_PORT", raising=False)
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "settings"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        (tmp_path / "settings").write_text(f"HEALTH_PORT={port}\n", encoding="utf-8")
+        assert main() == 1
+    assert f"port {port} does not answer" in capsys.readouterr().out
+    (tmp_path / "settings").write_text("HEALTH_PORT='8081\n", encoding="utf-8")
+    assert main() == 1
+    assert "line 1" in capsys.readouterr().out
 
 
 class TestHealthReports:
