@@ -119,7 +119,6 @@ class TestNotDecided:
         assert "- A. Student (S001)" in teacher.sees("whose check-ins are not decided")["text"]
         teacher.taps("Without These (2)")
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
-        eventually("the answer", lambda: teacher.toast() == "Marked present: 2")
         assert student.counts("marked") == 0
 
     def test_deleted_since(self, teacher: Teacher, code: str, student: Student) -> None:
@@ -143,7 +142,6 @@ class TestNotDecided:
         teacher.taps("Yes, Mark 3")
         question = teacher.sees("Mark 1 of 3 as present?")
         assert "- A. Student (S001)" in question["text"]
-        eventually("the answer", lambda: teacher.toast() == "Marked present: 2")
         teacher.taps("Back")
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
 
@@ -187,7 +185,6 @@ class TestTaps:
         old = data_of(teacher, "\u2717 A. Student")
         teacher.forges(f"mkn:{key_of(teacher)}:0:l")
         teacher.forges(old)
-        eventually("the answer", lambda: teacher.toast() == "A. Student: late")
         shows(teacher, "late: A. Student")
 
     def test_of_another_teacher(self, teacher: Teacher, code: str, telegram: Telegram, tmp_path: Path) -> None:
