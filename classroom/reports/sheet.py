@@ -55,9 +55,8 @@ def local(at: datetime, zone: ZoneInfo) -> datetime:
 
 
 def begins(session: Session, zone: ZoneInfo) -> time | None:
-    """Return when a lesson began; None: it was entered on another day, without phones."""
-    opened = local(session.opened_at, zone)
-    return opened.time() if opened.date().isoformat() == session.date else None
+    """Return when a lesson began; None: it is not known, since it was entered without phones, perhaps hours later."""
+    return None if session.without_phones else local(session.opened_at, zone).time()
 
 
 def times_of(session: Session, zone: ZoneInfo) -> str:
