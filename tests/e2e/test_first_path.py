@@ -88,6 +88,7 @@ def test_a_student_is_invited_registers_and_is_marked_automatically(
     assert PASSWORD not in bot.log()
 
 
+@pytest.mark.ordeal
 def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """Manual mode offers each open lesson once, marks only the tapped one, and automatic mode marks the rest."""
     portal.has_student(USERNAME, PASSWORD)

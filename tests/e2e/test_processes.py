@@ -213,6 +213,7 @@ def test_the_terminal_marks_and_stops_with_ctrl_c(portal: Portal, start_terminal
     assert PASSWORD not in said
 
 
+@pytest.mark.ordeal
 def test_the_terminal_asks_in_manual_mode(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:
     """With --mode manual a lesson is marked only after a yes."""
     portal.has_student(USERNAME, PASSWORD)

@@ -177,6 +177,7 @@ def test_browser_is_killed_by_the_name_of_its_profile(opened: Opened, tmp_path: 
         opened.page.settle()
 
 
+@pytest.mark.ordeal
 def test_end_of_one_browser_leaves_the_others(tmp_path: Path, address: str) -> None:
     """Profiles are compared by their full name: killing 1 does not end 11."""
     opener = chromes(tmp_path)

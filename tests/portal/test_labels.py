@@ -26,6 +26,7 @@ SHAPES: list[tuple[str, list[str], dict[str, bool]]] = [
 ]
 
 
+@pytest.mark.ordeal
 def test_two_lessons_of_the_same_hours(portal: Portal, signed_in: ChromePortal) -> None:
     """Each of two lessons is marked by its own button, and a later countdown does not change what identifies it."""
     for shape, label, behaviour in SHAPES:

@@ -37,6 +37,7 @@ def register(page: Page) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.ordeal
 def test_first_path(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
     """Through the page a student registers, starts monitoring and is marked; SIGTERM ends all processes."""
     page = Page(driver, sandbox.url)

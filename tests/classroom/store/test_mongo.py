@@ -380,6 +380,7 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
         await store.close()
 
 
+@pytest.mark.ordeal
 async def test_a_class_at_once(store: Store) -> None:
     """Hundreds of concurrent calls wait for their turns; none fails."""
     session = await opened(store, a_session(batches=["CS-1"]), students=300)
@@ -387,6 +388,7 @@ async def test_a_class_at_once(store: Store) -> None:
     assert all(await asyncio.gather(*marks))
 
 
+@pytest.mark.ordeal
 async def test_gone_for_a_class(database: str) -> None:
     """While MongoDB is gone, hundreds of calls fail together, not one time limit after the other."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

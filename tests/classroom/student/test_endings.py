@@ -51,6 +51,7 @@ def keyboard(telegram: Telegram, person: int = 2001) -> object:
 
 
 class TestWithoutAFace:
+    @pytest.mark.ordeal
     def test_no_location(
         self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
     ) -> None:
@@ -359,6 +360,7 @@ class TestDelayed:
         assert "late" not in student.sees("Attendance marked")["text"]
         assert student.counts(OVER) == 0
 
+    @pytest.mark.ordeal
     def test_never_delivered(
         self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
     ) -> None:

@@ -442,6 +442,7 @@ class TestUnclear:
 class TestTroubles:
     """Interruptions."""
 
+    @pytest.mark.ordeal
     def test_restart(self, challenged: Recording, run: Run, telegram: Telegram, code: str) -> None:
         """Notes in the queue at the end of the process are checked by the next one, and reported once."""
         second = Recording(telegram, 2002)

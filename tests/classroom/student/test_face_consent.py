@@ -96,6 +96,7 @@ class TestWithMyClass:
         student.taps("Without My Face")
         student.sees("Your teacher has to confirm")
 
+    @pytest.mark.ordeal
     def test_forged(self, tmp_path: Path, telegram: Telegram) -> None:
         """Where it is not set up a forged button gives the consent to the face check alone."""
         scene = Scene(tmp_path, telegram, "CS-1")
@@ -110,6 +111,7 @@ class TestWithMyClass:
         scene.run.stops()
 
 
+@pytest.mark.ordeal
 def test_asked_again(tmp_path: Path, telegram: Telegram) -> None:
     """Who agreed to the text of an older version is asked again, with what is kept now."""
     scene = Scene(tmp_path, telegram, "CS-1")
@@ -150,6 +152,7 @@ def test_not_allowed(tmp_path: Path, telegram: Telegram) -> None:
     scene.run.stops()
 
 
+@pytest.mark.ordeal
 def test_no_longer_allowed(tmp_path: Path, telegram: Telegram) -> None:
     """A template from before the roster said no is deleted with its key at the next check-in; a declining keeps it."""
     scene = Scene(tmp_path, telegram, "CS-1")

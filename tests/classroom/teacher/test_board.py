@@ -337,6 +337,7 @@ class TestByHand:
         teacher.sees("\u201d: 1")
         assert rows(tmp_path, "SELECT * FROM marks") == []
 
+    @pytest.mark.ordeal
     def test_after_the_report(self, teacher: Teacher, code: str, clock: RunningClock, tmp_path: Path) -> None:
         """A mark made after the final report is on the board and in a new report."""
         clock.forward(140)

@@ -149,6 +149,7 @@ class TestOpenSession:
         eventually("the answer", lambda: teacher.toast() == "No session is running.")
         eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
 
+    @pytest.mark.ordeal
     def test_after_the_report(self, teacher: Teacher, code: str, clock: RunningClock, telegram: Telegram) -> None:
         """After the final report the board of a recent session can be shown, for marks by hand."""
         clock.forward(140)

@@ -154,6 +154,7 @@ class TestReport:
         assert all(text.count(f"- {name.strip()}") == 1 for name in names)
         assert telegram.refused_calls() == []
 
+    @pytest.mark.ordeal
     def test_again_after_reopening(self, teacher: Teacher, clock: RunningClock) -> None:
         """A reopened session gets its reports again after its new end."""
         teacher.opens("CS-1")
