@@ -1,9 +1,8 @@
 // HTTP calls to the sandbox, and helpers shared by the page's modules.
 
-export async function call(method, path, body, signal) {
+export async function call(method, path, body) {
   const answer = await fetch(path, {
     method,
-    signal,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
@@ -12,34 +11,10 @@ export async function call(method, path, body, signal) {
   return read;
 }
 
-export const get = (path, signal) => call("GET", path, undefined, signal);
+export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-
-// Repeats `step`, but not in a hidden tab: a browser allows few connections to one address, and the long polls of two
-// tabs would use them up.
-export async function keepAsking(step, rest = 0) {
-  for (;;) {
-    if (document.hidden) {
-      await new Promise((shown) => document.addEventListener("visibilitychange", shown, { once: true }));
-      continue;
-    }
-    const hidden = new AbortController();
-    const hang = () => hidden.abort();
-    document.addEventListener("visibilitychange", hang, { once: true });
-    try {
-      await step(hidden.signal);
-      if (rest) await pause(rest);
-    } catch (error) {
-      if (error.name === "AbortError") continue;
-      console.error(error); // usually the sandbox is not running
-      await pause(1000);
-    } finally {
-      document.removeEventListener("visibilitychange", hang);
-    }
-  }
-}
 
 export function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
