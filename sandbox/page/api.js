@@ -5,6 +5,8 @@ export async function call(method, path, body) {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
+  }).catch(() => {
+    throw new Error("The sandbox does not answer: is it still running?");
   });
   const read = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(read.error || `${answer.status} ${answer.statusText}`);
