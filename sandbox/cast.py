@@ -141,8 +141,12 @@ class Cast:
     def add_student(self, name: str) -> Role:
         """Add a student with a phone, a portal account and a place in the batch. Raises CastError."""
         name = " ".join(name.split())
-        if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        if not 1 <= len(name) <= LONGEST_NAME:
             raise CastError(f"a name has 1 to {LONGEST_NAME} characters")
+        if not name.isprintable():
+            raise CastError("a name can't have invisible characters, nor emoji made of several")
+        if any(name == person.name for person in self.people.values()):
+            raise CastError(f"{name} is there already")
         if len(self.people) >= MOST_PEOPLE:
             raise CastError(f"there are {MOST_PEOPLE} people already")
         number = next(self._numbers)

@@ -1,18 +1,19 @@
 // HTTP calls to the sandbox, and helpers shared by the page's modules.
 
-export async function call(method, path, body, signal) {
+export async function call(method, path, body) {
   const answer = await fetch(path, {
     method,
-    signal,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
+  }).catch(() => {
+    throw new Error("The sandbox does not answer: is it still running?");
   });
   const read = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(read.error || `${answer.status} ${answer.statusText}`);
   return read;
 }
 
-export const get = (path, signal) => call("GET", path, undefined, signal);
+export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));

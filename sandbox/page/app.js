@@ -21,15 +21,21 @@ async function begin(sandbox) {
   const [bot, portal, lms, log] = [new BotState(), new PortalPanel(sandbox), new LmsPanel(), new EventLog(sandbox.people)];
   tour = new Tour(sandbox, scenes, memory);
 
-  follow(sandbox.run, {
+  let early = []; // screens of people whose phones are not there yet
+  const handlers = {
     people({ people }) {
       sandbox.people = people;
       scenes.introduce(people);
       portal.people = people;
       log.offer(people);
+      const screens = early;
+      early = [];
+      for (const event of screens) handlers.screen(event);
     },
     screen(event) {
-      scenes.get(event.person)?.apply(event);
+      const phone = scenes.get(event.person);
+      if (!phone) return void early.push(event);
+      phone.apply(event);
       tour.screen(event);
     },
     bot: (event) => bot.apply(event),
@@ -40,7 +46,8 @@ async function begin(sandbox) {
     lms: (event) => lms.apply(event),
     log: (event) => log.add(event),
     tour: (event) => tour.apply(event.facts),
-  }, (isThere) => bot.connection(isThere));
+  };
+  follow(sandbox.run, handlers, (isThere) => bot.connection(isThere));
 }
 
 let sandbox = null;

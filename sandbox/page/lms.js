@@ -17,7 +17,7 @@ const FAULTS = [
     on: ({ drop_answers: left }) => left > 0, change: (on) => ({ drop_answers: on ? 1 : 0 }),
   },
   {
-    id: "lms-ignored", label: "Ignore a write", means: "the next write is answered with yes and not stored. The bot reads back, and notices.",
+    id: "lms-ignored", label: "Ignore a write", means: "the next write is answered with yes and not stored. The bot reads back a minute later, and writes again.",
     on: ({ ignored }) => ignored > 0, change: (on) => ({ ignored: on ? 1 : 0 }),
   },
 ];

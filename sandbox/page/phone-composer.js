@@ -29,6 +29,7 @@ export class Composer {
     };
     this.input = el("textarea", {
       rows: "1",
+      dir: "auto",
       maxlength: LONGEST,
       "data-action": "message",
       autocomplete: "off",

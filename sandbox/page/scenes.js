@@ -50,7 +50,8 @@ export class Scenes {
     new ResizeObserver(() => this.arrange()).observe(this.row);
     this.small.addEventListener("change", () => this.arrange());
     document.addEventListener("click", ({ target }) => {
-      if (this.offered && !this.offered.menu.contains(target) && !this.offered.button.contains(target)) this.closeOffer();
+      const { menu, button } = this.offered ?? {};
+      if (menu && !menu.contains(target) && !button.contains(target) && !target.closest("#tour-show")) this.closeOffer();
     });
     document.addEventListener("keydown", ({ key }) => key === "Escape" && this.closeOffer(true));
     this.scene = state.scene in SCENES ? state.scene : "marker";

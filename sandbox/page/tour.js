@@ -120,6 +120,7 @@ export class Tour {
   }
 
   save() {
+    if (this.isOpen === null) return; // a second tab that shows the first look forgets nothing of the tour in the first
     const { isOpen: open, at, news } = this;
     this.memory.keep({ tour: { open, at, news, skipped: [...this.skipped] } });
   }

@@ -69,6 +69,9 @@ def test_killed_bot_is_shown_and_restarted(driver: webdriver.Chrome, sandbox: Sa
     bot, orphans = sandbox.bot(), sandbox.family()[1:]
     bot.send_signal(signal.SIGKILL)
     page.sees_bot("The bots have ended, killed by SIGKILL: 20")
+    page.sized(390)
+    assert page.one("#bot-state .words", "The bots have ended").size["width"] > 200
+    page.sized(1440, 900)
     assert "killed by SIGKILL. Its last line: 20" in sandbox.reads("bot.py ended unexpectedly")
     assert eventually_gone(orphans), "the killed bot's Chrome still runs"
     page.starts_bot_again()

@@ -8,6 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from sandbox.cast import LONGEST_NAME
 from tests.sandbox.axe import serious_faults
 from tests.sandbox.browsing import Page, Sandbox, started
 from tests.waiting import PATIENCE
@@ -111,13 +112,34 @@ def test_added_student_gets_a_phone(page: Page) -> None:
     """A student who is added by name has a phone in both scenes, and can be filtered in the log."""
     page.sized(1440, 900)
     page.press(".adding summary")
-    page.one("#add input").send_keys("Zhanna", Keys.ENTER)
+    name = page.one("#add input")
+    assert name.size["width"] >= 120, "there is no room to read what is typed"
+    name.send_keys("Zhanna", Keys.ENTER)
+    page.one('.phone[data-person="Zhanna"]', "A student's phone.")
+    new = page.driver.find_element(By.CSS_SELECTOR, '.phone[data-person="Zhanna"]')
+    assert "Unblock" not in new.text
     page.acts("Zhanna", "start")
     page.sees("Zhanna", "invitation")
     page.press("[data-scene=classroom]")
     page.press("#tabs button", "Zhanna")
     page.acts("Zhanna", "start")
     assert "Zhanna" in page.one("#registers").text
+
+
+def test_long_names_do_not_widen_the_page(page: Page) -> None:
+    """Students with the longest names are added: the page is still not wider than the screen."""
+    longest = "W" * LONGEST_NAME
+    httpx.post(f"{page.url}/api/people", json={"name": longest}, timeout=PATIENCE).raise_for_status()
+    found = {}
+    for scene in ("classroom", "marker"):
+        page.sized(1440, 900)
+        page.press(f"[data-scene={scene}]")
+        page.press("#tabs button", longest)
+        for width in WIDTHS:
+            page.sized(width)
+            if wide := page.run(OVERFLOWING):
+                found[scene, width] = wide
+    assert found == {}
 
 
 def test_nothing_serious_for_axe(page: Page) -> None:

@@ -77,6 +77,8 @@ async def test_added_student(running: Stage) -> None:
         assert student["name"] == "Nurlan K."
         assert running.lms.world.batches["CS-101"][student["student_id"]].name == "Nurlan K."
         assert running.portal.world.sign_in(student["login"]["username"], student["login"]["password"])
+    for name, why in (("Nurlan K.", "is there already"), ("a\u200db", "invisible")):
+        assert why in (await running.http.post("/api/people", json={"name": name})).json()["error"]
     for number in range(MOST_PEOPLE - len(PEOPLE) - 1):
         assert (await running.http.post("/api/people", json={"name": f"S{number}"})).is_success
     ids = [each.student_id for each in running.cast.people.values() if each.student_id]

@@ -53,6 +53,9 @@ def test_tour_is_skipped_closed_and_started_over(driver: webdriver.Chrome, sandb
     page.taps("Saule", "Generate Invitation Code")
     page.at("Step 2 of 7")
     assert "code" in page.one("#tour-news").text
+    page.acts("Saule", "link:*")
+    page.press("#tour-show")
+    assert page.driver.switch_to.active_element.text == "Aruzhan", "Show me closed the menu that it leads to"
     page.press("#tour-skip")
     page.at("Step 3 of 7")
     page.press("#tour-close")
