@@ -19,8 +19,11 @@ from sandbox.telegram.world import Json, TelegramWorld
 LONGEST = 90  # characters of a text
 HIDDEN = "•••"
 BOT, TELEGRAM, PORTAL, LMS = "bot.py", "Telegram", "portal", "LMS"
-# A link's start parameter; codes of six digits or more; invitation and move codes: eight and more of capitals, digits.
-_SECRETS = re.compile(r"(?<=start=)[\w-]+|\b\d(?:[\s-]?\d){5,}\b|\b(?=[A-Z\d-]*\d)[A-Z\d][A-Z\d-]{6,}[A-Z\d]\b")
+# A link's start parameter; codes of six digits or more; invitation and move codes: eight and more of capitals, digits,
+# one in ten of which has no digit.
+_SECRETS = re.compile(
+    r"(?<=start=)[\w-]+|\b\d(?:[\s-]?\d){5,}\b|\b(?=[A-Z\d-]*\d)[A-Z\d][A-Z\d-]{6,}[A-Z\d]\b|\b[A-Z\d]{8,}\b"
+)
 _TAGS = re.compile(r"<[^>]+>")
 _QUIET_CALLS = {
     "getupdates", "getme", "setmycommands", "deletemycommands", "getmycommands", "setmydescription", "getwebhookinfo",

@@ -128,7 +128,9 @@ async def test_log_is_masked(running: Stage) -> None:
         await says(running, MARKER, STUDENT, contact={"phone_number": "+77010002001"})
         await bot.get_updates(timeout=0)
         link = "https://t.me/attendance_sandbox_bot?start=ABCD2345"
-        await bot.send_message(STUDENT, f"<b>Welcome</b> {link} code 482 913, ABCD2345, portal-1 {bot.token}", "HTML")
+        await bot.send_message(
+            STUDENT, f"<b>Welcome</b> {link} code 482 913, HVCGNGWD, ABCD2345, portal-1 {bot.token}", "HTML"
+        )
         running.portal.world.log("signed_in", "a_student")
         running.lms.world.log("login", "yerlan@lms.example", 401, "Invalid email or password lms-1")
         found: list[dict[str, Any]] = []
@@ -141,9 +143,9 @@ async def test_log_is_masked(running: Stage) -> None:
     assert ("portal", "bot.py", "Aruzhan", "lets the student in") in entries
     assert ("bot.py", "LMS", "Yerlan", "login -> 401 (Invalid email or password •••)") in entries
     (sent,) = [each["text"] for each in found if each["text"].startswith("sends: ")]
-    assert sent.startswith("sends: Welcome https://t.me/attendance_sandbox_bot?start=••• code •••, •••, •••")
+    assert sent.startswith("sends: Welcome https://t.me/attendance_sandbox_bot?start=••• code •••, •••, •••, •••")
     written = json.dumps(found, ensure_ascii=False)
-    for secret in ("INVITE2345", "ABCD2345", "482 913", "portal-1", "lms-1", BOTS[MARKER].token):
+    for secret in ("INVITE2345", "ABCD2345", "HVCGNGWD", "482 913", "portal-1", "lms-1", BOTS[MARKER].token):
         assert secret not in written
     assert [each["n"] for each in found] == sorted(each["n"] for each in found)
 
