@@ -83,8 +83,8 @@ async def test_added_student(running: Stage) -> None:
         assert (await running.http.post("/api/people", json={"name": f"S{number}"})).is_success
     ids = [each.student_id for each in running.cast.people.values() if each.student_id]
     assert len(set(ids)) == len(ids)
-    for name in ("One More", "", "x" * 41, 7, "a\u202eb"):
-        refused = await running.http.post("/api/people", json={"name": name})
+    for wrong in ("One More", "", "x" * 41, 7, "a\u202eb"):
+        refused = await running.http.post("/api/people", json={"name": wrong})
         assert (refused.status_code, list(refused.json())) == (400, ["error"])
 
 
