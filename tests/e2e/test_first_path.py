@@ -194,6 +194,7 @@ def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Port
     assert student.counts("Attendance Marked.") == 1
 
 
+@pytest.mark.ordeal
 def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
     telegram: Telegram, portal: Portal, bot: MarkerProcess
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
     assert bot.browsers() == []
 
 
+@pytest.mark.ordeal
 def test_secrets_are_kept(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """The password is stored encrypted in files of mode 0600, and Chrome's environment contains no secret."""
     portal.has_student(USERNAME, PASSWORD)

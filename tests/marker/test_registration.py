@@ -110,6 +110,7 @@ def test_wrong_codes_without_the_button_are_counted(bot: RunningMarker, student:
     told(student, "Too many wrong codes.", 2)
 
 
+@pytest.mark.ordeal
 def test_words_that_may_be_codes_are_limited_too(bot: RunningMarker, student: Person, clock: SteppedClock) -> None:
     """Nobody guesses codes without digits in small letters for ever: 50 such words an hour are tried."""
     student.says("/start")

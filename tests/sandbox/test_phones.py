@@ -9,7 +9,7 @@ from tests.sandbox import phone_page
 from tests.sandbox.phone_driver import DOWN, ENTER, ESCAPE, RIGHT, UP, Handset
 from tests.sandbox.phone_page import STUDENT, TEACHER, PhonePage
 
-pytestmark = [pytest.mark.integration, pytest.mark.browser]
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.ordeal]
 
 PICTURE = ("p.png", phone_page.PIXEL, "image/png")
 

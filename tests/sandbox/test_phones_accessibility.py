@@ -12,7 +12,7 @@ from tests.sandbox.axe import serious_faults
 from tests.sandbox.phone_driver import ENTER, ESCAPE, TAB, UP, Handset
 from tests.sandbox.phone_page import STUDENT, TEACHER, PhonePage
 
-pytestmark = [pytest.mark.integration, pytest.mark.browser]
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.ordeal]
 
 # What is pressed to open each menu and dialog.
 SHEETS = ("attach", "attach attach:location", "attach attach:note", "attach attach:photo", "more", "photo")

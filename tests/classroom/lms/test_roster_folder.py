@@ -118,6 +118,7 @@ async def test_list_of_teachers(roster: Path) -> None:
     assert folder.read().teacher("77010000001") is not None
 
 
+@pytest.mark.ordeal
 async def test_slow(roster: Path) -> None:
     """A tap does not wait for a long parse: it gets the version before."""
     folder = RosterFolder(roster.parent)

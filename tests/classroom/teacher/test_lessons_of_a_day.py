@@ -43,6 +43,7 @@ def test_another_lesson(teacher: Teacher, tmp_path: Path) -> None:
     assert screen_of(teacher, "Which lesson is it?")[:2] == ["Lecture", "Seminar"]
 
 
+@pytest.mark.ordeal
 def test_same_lesson_again(teacher: Teacher, tmp_path: Path) -> None:
     """A typed name that differs only in case and spaces is the same lesson: refused, with ways to each of the day's."""
     teacher.opens("CS-1")
@@ -76,6 +77,7 @@ def test_names(teacher: Teacher, tmp_path: Path) -> None:
     assert names(tmp_path) == ["", "<Lab> & 2"]
 
 
+@pytest.mark.ordeal
 def test_back(teacher: Teacher, tmp_path: Path) -> None:
     """Back leads from the names to the day's lessons, and from there to the batches; taps twice change nothing."""
     teacher.opens("CS-1")
@@ -97,6 +99,7 @@ def test_back(teacher: Teacher, tmp_path: Path) -> None:
     assert names(tmp_path) == ["", "Lab"]
 
 
+@pytest.mark.ordeal
 def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
     """Of two teachers who are about to open the same lesson the second is told whose it is, and may open another."""
     other = Teacher(telegram, 7002, "+77010000002")
@@ -216,6 +219,7 @@ class TestOneRecord:
         eventually("the record", lambda: [each["students"] for each in lms.records()] == [{"S001": 1, "S002": 0}])
         student.sees("Your teacher has cancelled the check-in for Algebra (Lab).")
 
+    @pytest.mark.ordeal
     def test_first_cancelled(
         self, lecture: Student, lms_teacher: Teacher, telegram: Telegram, lms: Lms, tmp_path: Path
     ) -> None:
@@ -230,6 +234,7 @@ class TestOneRecord:
         self.come(lms_teacher, telegram, code)
         eventually("the record", lambda: [each["students"] for each in lms.records()] == [{"S001": 0, "S002": 1}])
 
+    @pytest.mark.ordeal
     def test_not_sent(
         self, lecture: Student, lms_teacher: Teacher, telegram: Telegram, lms: Lms, clock: RunningClock
     ) -> None:
@@ -245,6 +250,7 @@ class TestOneRecord:
         assert [each["students"] for each in lms.records()] == [{"S001": 1, "S002": 0}]
         assert student.counts("The LMS has it.") == 0
 
+    @pytest.mark.ordeal
     def test_only_one_of_two_batches(self, lecture: Student, lms_teacher: Teacher, lms: Lms, tmp_path: Path) -> None:
         """Of several batches only those with a record that day are asked for, and concerned by the answer."""
         lms.tells("batches", batch="CS-2", students=[{"id": "S101", "name": "D. Student", "email": ""}])

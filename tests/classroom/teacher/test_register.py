@@ -89,6 +89,7 @@ def test_own_lessons(teacher: Teacher, clock: RunningClock, telegram: Telegram, 
     assert telegram.refused_calls() == []
 
 
+@pytest.mark.ordeal
 def test_batches(teacher: Teacher, clock: RunningClock, telegram: Telegram) -> None:
     """Of several batches one is chosen, or all: then each student is one line, and a lesson of both one column."""
     gives(teacher, clock, "CS-1", "CS-2")
@@ -115,6 +116,7 @@ def test_no_lesson(teacher: Teacher, clock: RunningClock) -> None:
     assert {"This Month", "All That Is Kept", "Back"} <= set(labels(text))
 
 
+@pytest.mark.ordeal
 def test_not_written(teacher: Teacher, clock: RunningClock, telegram: Telegram, tmp_path: Path) -> None:
     """Where the files can't be written the teacher is told, and has the question again, which then works."""
     gives(teacher, clock, "CS-1")
@@ -132,6 +134,7 @@ def test_not_written(teacher: Teacher, clock: RunningClock, telegram: Telegram, 
     assert len(its_files(teacher, telegram)) == 3
 
 
+@pytest.mark.ordeal
 def test_no_admin_any_more(run: Run, teacher: Teacher, clock: RunningClock) -> None:
     """A teacher who was an admin when the question came is asked anew, about the own lessons only."""
     gives(teacher, clock, "CS-1")
@@ -145,6 +148,7 @@ def test_no_admin_any_more(run: Run, teacher: Teacher, clock: RunningClock) -> N
     teacher.sees("Register: Algebra, CS-1")
 
 
+@pytest.mark.ordeal
 def test_nobody_elses(teacher: Teacher, second: Teacher, clock: RunningClock, telegram: Telegram) -> None:
     """A teacher sees the own lessons only, also with forged buttons; a stranger is asked to sign in."""
     gives(teacher, clock, "CS-1")

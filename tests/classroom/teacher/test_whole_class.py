@@ -121,6 +121,7 @@ class TestNotDecided:
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
         assert student.counts("marked") == 0
 
+    @pytest.mark.ordeal
     def test_deleted_since(self, teacher: Teacher, code: str, student: Student) -> None:
         """Whom the teacher leaves out stays left out, also where the student deletes the check-in before the tap."""
         comes(student, code, "S001", 80)
@@ -145,6 +146,7 @@ class TestNotDecided:
         teacher.taps("Back")
         shows(teacher, "? A. Student", "\u2713 B. Student", "\u2713 C. Student")
 
+    @pytest.mark.ordeal
     def test_not_accepted(self, teacher: Teacher, code: str, student: Student) -> None:
         """Whom the teacher did not accept stays absent, and the question says how many."""
         comes(student, code, "S001", 80)
@@ -178,6 +180,7 @@ class TestTaps:
         shows(teacher, "\u2713 A. Student", "\u2713 B. Student", "\u2713 C. Student")
         assert teacher.counts("as present?") == 0
 
+    @pytest.mark.ordeal
     def test_checked_in_meanwhile(self, teacher: Teacher, code: str, clock: RunningClock, student: Student) -> None:
         """A button drawn before the student was marked late makes nobody present: it shows what the student is."""
         teacher.taps("Whole Class")
@@ -215,6 +218,7 @@ class TestTaps:
 class TestNotices:
     """What students hear."""
 
+    @pytest.mark.ordeal
     def test_toggled(self, teacher: Teacher, code: str, student: Student, clock: RunningClock) -> None:
         """Who is tapped several times is told once, how it ended, some time after the last tap; nobody presses Done."""
         student.enters("S001", code)
@@ -228,6 +232,7 @@ class TestNotices:
         eventually("the record", lambda: student.counts("Recorded.") == 1)
         assert student.counts("has marked you") == 1
 
+    @pytest.mark.ordeal
     def test_killed(self, teacher: Teacher, code: str, student: Student, run: Run) -> None:
         """A process that ends between the mark and its notice tells the student at the next start, once."""
         student.enters("S001", code)
@@ -241,6 +246,7 @@ class TestNotices:
         teacher.settles()
         assert student.counts("has marked you") == 1
 
+    @pytest.mark.ordeal
     def test_final_report_waits(self, teacher: Teacher, code: str, clock: RunningClock) -> None:
         """The final report comes when the teacher is done with the list, with what it says."""
         teacher.taps("Close Now")
@@ -257,6 +263,7 @@ class TestNotices:
         teacher.sees("(final)")
 
 
+@pytest.mark.ordeal
 def test_one_write(lms_teacher: Teacher, lms: Lms) -> None:
     """A whole class costs the LMS one write: All Present, and taps right after it."""
     lms_teacher.opens("CS-1")
@@ -293,6 +300,7 @@ def test_sixty(run: Run, telegram: Telegram, tmp_path: Path) -> None:
     assert telegram.refused_calls() == []
 
 
+@pytest.mark.ordeal
 def test_page_of_a_tap(run: Run, telegram: Telegram, tmp_path: Path) -> None:
     """A tap on a later page stays there; names stand two in a row, and a long one alone."""
     names = [f"Student {at:03}" for at in range(49)] + ["Student-With-A-Long-Name 049 Third"]

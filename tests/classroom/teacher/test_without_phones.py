@@ -124,6 +124,7 @@ class TestPastDays:
         assert rows(tmp_path, "SELECT * FROM sessions") == []
         assert teacher.counts("That did not work.") == 0
 
+    @pytest.mark.ordeal
     def test_tapped_twice(self, teacher: Teacher, tmp_path: Path) -> None:
         """A second tap on the day that has opened the lesson asks nothing."""
         takes(teacher, "Yesterday")
@@ -133,6 +134,7 @@ class TestPastDays:
         assert (teacher.counts(LIST), teacher.counts("Which batches?")) == (1, 0)
         assert len(rows(tmp_path, "SELECT * FROM sessions")) == 1
 
+    @pytest.mark.ordeal
     def test_no_longer_kept(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """Days of which lessons are deleted already (RETENTION_DAYS) have no button, and a forged one opens nothing."""
         run.starts(retention_days=2)
@@ -146,6 +148,7 @@ class TestPastDays:
         teacher.settles()
         assert rows(tmp_path, "SELECT * FROM sessions") == []
 
+    @pytest.mark.ordeal
     def test_corrected_from_the_history(self, teacher: Teacher, code: str, clock: RunningClock, tmp_path: Path) -> None:
         """A lesson with a code of the day before is opened from the history and corrected; it can't get a new code."""
         clock.forward(140)
@@ -183,6 +186,7 @@ class TestAnotherLesson:
         assert [tuple(each) for each in kept] == [("", 0), ("Lab", 1)]
         assert len(rows(tmp_path, "SELECT * FROM codes")) == 1
 
+    @pytest.mark.ordeal
     def test_two_teachers_at_once(self, teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
         """Of two teachers who open one lesson at once one gets it; the other reads who has it."""
         other = Teacher(telegram, 7002, "+77010000002", "Other")
@@ -206,6 +210,7 @@ class TestAnotherLesson:
 class TestNobody:
     """Lessons in which nobody is marked."""
 
+    @pytest.mark.ordeal
     def test_asked(self, teacher: Teacher, tmp_path: Path) -> None:
         """Done asks before it makes a whole class absent; the lesson can be cancelled there, and opened anew."""
         takes(teacher, "Today")
@@ -235,6 +240,7 @@ class TestNobody:
         eventually("the answer", lambda: teacher.toast() == "Cancelled: nothing is recorded.")
         assert recorded(tmp_path) == {}
 
+    @pytest.mark.ordeal
     def test_forgotten_half_way(self, teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
         """A lesson that nobody ended is reported after twelve hours with the marks it has."""
         takes(teacher, "Today")
@@ -248,6 +254,7 @@ class TestNobody:
 class TestNoCode:
     """Nothing makes a code for such a lesson."""
 
+    @pytest.mark.ordeal
     def test_forged(self, teacher: Teacher, tmp_path: Path, telegram: Telegram) -> None:
         """The buttons of a lesson with a code do nothing, before and after the end."""
         takes(teacher, "Today")
@@ -268,6 +275,7 @@ class TestNoCode:
         assert teacher.counts("Where is the class?") == 0
         assert telegram.unanswered_taps() == []
 
+    @pytest.mark.ordeal
     def test_rotating(self, run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
         """Where codes rotate it gets none either, also over a restart."""
         run.starts(otp_rotate_seconds=15)
