@@ -48,6 +48,7 @@ async function begin(sandbox) {
     tour: (event) => tour.apply(event.facts),
   };
   follow(sandbox.run, handlers, (isThere) => bot.connection(isThere));
+  document.body.inert = false;
 }
 
 let sandbox = null;

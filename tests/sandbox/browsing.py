@@ -85,7 +85,7 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self.driver, self.url = driver, url
-        driver.get(url)
+        driver.get(f"{url}/page/style.css")  # a page without scripts, which would store again what they know
         driver.execute_script("localStorage.clear(); sessionStorage.clear()")
         driver.get(url)
         self.console()  # drop the entries of an earlier sandbox's page

@@ -33,6 +33,14 @@ def test_tour_from_start_to_end(driver: webdriver.Chrome, sandbox: Sandbox) -> N
     assert page.console() == []
 
 
+def test_pressed_at_once(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """Who presses as soon as the page takes a click begins the tour: no press is lost while the page is loading."""
+    for _ in range(8):
+        page = Page(driver, sandbox.url)
+        page.press("#tour-start")
+        page.one(".pulse")
+
+
 def test_tour_on_a_small_screen(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
     """At 390 px, one phone at a time, what pulses leads to a marked student too."""
     page = Page(driver, sandbox.url)
