@@ -12,7 +12,8 @@ from classroom.reports.tables import Cell, Table, shown
 
 A4 = 9  # Excel's number of the paper
 NARROW, LEAST, WIDEST = 4.7, 9, 45  # characters of a column
-POINTS = 5.6  # height of a character that is written upwards
+POINTS, LINE = 5.6, 15  # height of a character that is written upwards, and of a line
+ON_A_PAGE = 24  # narrow columns
 _FORMATS = {time: "hh:mm:ss", datetime: "dd.mm.yyyy hh:mm", date: "dd.mm.yyyy", float: "0%", int: "0", str: "@"}
 
 
@@ -57,7 +58,7 @@ class _Writer:
             look |= {"quote_prefix": True} if is_formula(cell) else {}
             self._sheet.write_string(row, column, cell, self._format(**look))
         elif isinstance(cell, date | time):
-            self._sheet.write_datetime(row, column, cell, self._format(align="left", **look))
+            self._sheet.write_datetime(row, column, cell, self._format(**{"align": "left", **look}))
         elif isinstance(cell, int | float):
             self._sheet.write_number(row, column, cell / 100 if isinstance(cell, float) else cell, self._format(**look))
         else:
@@ -71,7 +72,9 @@ class _Writer:
         for number, (name, cell) in enumerate(table.facts):
             row, column = 1 + number % half, 1 if number < half else table.fixed
             self.write(row, column, name, bold=True, num_format="General")
-            self.write(row, column + (4 if is_narrow and column > 1 else 1), cell)
+            left, wide = (column + 5, 6) if is_narrow and column > 1 else (column + 1, 2)
+            self._sheet.merge_range(row, left, row, left + wide - 1, None)  # a number that has no room is shown as ###
+            self.write(row, left, cell, align="left")
         return 2 + half
 
     def write_header(self, table: Table, top: int) -> None:
@@ -83,14 +86,16 @@ class _Writer:
 
 def _set_up(sheet: Any, table: Table, top: int, end: int) -> None:
     """Set the widths, what stays in sight, and how the sheet is printed."""
+    half = -(-len(table.facts) // 2)
     for at, column in enumerate(table.columns):
         words = max(map(len, column.title.split()), default=0)
         cells = 0 if column.narrow else max((len(shown(row[at], clock="%H:%M:%S")) for row in table.rows), default=0)
-        width = NARROW if column.narrow else min(max(LEAST if at else 5, words, cells) + 1.5, WIDEST)
+        facts = {1: table.facts[:half], table.fixed: table.facts[half:]}.get(at, ())
+        named = 0 if column.narrow else max((len(name) + 1 for name, _cell in facts), default=0)
+        width = NARROW if column.narrow else min(max(LEAST if at else 5, words, cells, named) + 1.5, WIDEST)
         sheet.set_column(at, at, width)
     upwards = [line for column in table.columns if column.narrow for line in column.title.split("\n")]
-    if upwards:
-        sheet.set_row(top, min(POINTS * max(map(len, upwards)) + 8, 200))
+    sheet.set_row(top, min(POINTS * max(map(len, upwards)) + 8, 200) if upwards else 2 * LINE)
     width = len(table.columns) - 1
     sheet.autofilter(top, 0, max(end, top + 1), width)
     sheet.freeze_panes(top + 1, table.fixed)
@@ -102,6 +107,7 @@ def _set_up(sheet: Any, table: Table, top: int, end: int) -> None:
     if upwards:
         sheet.repeat_columns(0, table.fixed - 1)
         sheet.print_across()
+        sheet.fit_to_pages(-(-sum(column.narrow for column in table.columns) // ON_A_PAGE), 0)
     else:
         sheet.fit_to_pages(1, 0)
     sheet.set_footer("&C" + table.page.format(page="&P", pages="&N"))

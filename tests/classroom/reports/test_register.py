@@ -169,14 +169,29 @@ class TestTable:
         assert all(len(found[status]) == 1 and f"{found[status]}: " in table.below[0] for status in Status)
         assert table.rows[1][4] == found[L]
 
+    def test_printed_workbook(self) -> None:
+        """The facts above have room for a date, and the lessons of half a term fit on two pages."""
+        table = a_table([lesson(day, {"CS-1": {"S1": P}}) for day in range(1, 26)])
+        sheet = openpyxl.load_workbook(io.BytesIO(xlsx_file(table))).worksheets[0]
+        made = next(
+            cell
+            for row in sheet.iter_rows()
+            for cell in row
+            if cell.value == BEGIN.astimezone(ZONE).replace(tzinfo=None)
+        )
+        (merged,) = (each for each in sheet.merged_cells.ranges if made.coordinate in each)
+        assert merged.size["columns"] == 6
+        assert sheet.page_setup.fitToWidth == 2
+
     def test_workbook(self) -> None:
         """Every cell of the workbook is the table's: letters, figures and percentages as numbers."""
         table = a_table(list(self.LESSONS))
         sheet = openpyxl.load_workbook(io.BytesIO(xlsx_file(table))).worksheets[0]
         top = next(row[0].row for row in sheet.iter_rows() if row[0].value == "No.")
-        assert [cell.value for cell in sheet[top]] == [each.title for each in table.columns]
+        width = len(table.columns)  # what stands above may be wider
+        assert [cell.value for cell in sheet[top][:width]] == [each.title for each in table.columns]
         for number, row in enumerate([*table.rows, table.last], start=top + 1):
-            written = [cell.value for cell in sheet[number]]
+            written = [cell.value for cell in sheet[number][:width]]
             assert written == [
                 pytest.approx(each / 100) if isinstance(each, float) else each or None for each in row
             ] or [each or 0 for each in written] == [
