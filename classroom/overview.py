@@ -1,6 +1,7 @@
 """The overview of a session from which the board, the lists and the reports are made."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -10,20 +11,10 @@ from html import escape
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import (
-    UNDECIDED,
-    CheckIn,
-    CheckInStep,
-    Enrolled,
-    LmsRecord,
-    Mark,
-    Session,
-    Sheet,
-    Status,
-    folded,
-)
+from classroom.domain.sessions import UNDECIDED, CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
 from classroom.domain.sorting import name_key
 from classroom.services import Classroom
+from classroom.store import Store
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, shortened
 
@@ -124,8 +115,7 @@ class SessionOverview:
     @property
     def is_recorded(self) -> bool:
         """Whether the LMS, or a file, has the newest version of every sheet that is sent."""
-        sent = [sheet for sheet in self.sheets if sheet.lms_record is not LmsRecord.NONE]
-        return all(sheet.acked_version >= sheet.version for sheet in sent)
+        return all(sheet.acked_version >= sheet.version for sheet in self.sheets if sheet.is_for_lms)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
         """Return the check-ins at one of these steps whose students have no mark; with rivals they are in review."""
@@ -204,6 +194,14 @@ async def read_overview(classroom: Classroom, session: Session) -> SessionOvervi
     store = classroom.store
     sheets, check_ins = await store.sheets(session.id), await store.check_ins(session.id)
     return SessionOverview(session, sheets, check_ins, classroom.has_lms, classroom.checks_faces)
+
+
+async def stored_overviews(store: Store, found: Sequence[tuple[Session, list[Sheet]]]) -> list[SessionOverview]:
+    """Return overviews of lessons for reports about many, in their order: with check-ins where some may still wait."""
+    return [
+        SessionOverview(session, sheets, await store.check_ins(session.id) if session.final_at is None else [])
+        for session, sheets in found
+    ]
 
 
 def note_text(_: Texts, check_in: CheckIn) -> str:

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from telegram import Update
 
 from classroom.admin_notices import AdminNotices
 from classroom.domain.face_policy import wording
-from classroom.domain.sessions import CheckIn, CheckInStep, LmsRecord, Sheet
+from classroom.domain.sessions import CheckIn, CheckInStep, Sheet
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
@@ -77,11 +78,17 @@ class Classroom:
         """The version of the consent text that is shown now."""
         return wording(self.settings.face_engine, compares_class=self.settings.face_compare_class)
 
+    @property
+    def today(self) -> date:
+        """The local day, on which lessons are held."""
+        return self.clock.now().astimezone(self.settings.zone).date()
+
     async def shares_record(self, sheet: Sheet) -> bool:
         """Whether the LMS's record of a sheet is another lesson's, too, or becomes that once somebody comes to it."""
         others = await self.store.other_lessons(sheet) if self.lms.one_record_a_day else []
-        sent = [each for each in others if each[0].lms_record is not LmsRecord.NONE]
-        return any(each[0].lms_kind == sheet.lms_kind and not each[1].cancelled for each in sent)
+        return any(
+            other.is_for_lms and other.lms_kind == sheet.lms_kind and not session.cancelled for other, session in others
+        )
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
         if self.sync is not None:

@@ -181,6 +181,11 @@ class Sheet:
     lms_record: LmsRecord = LmsRecord.OWN
 
     @property
+    def is_for_lms(self) -> bool:
+        """Whether the LMS, or a file, gets it: not if the teacher chose so."""
+        return self.lms_record is not LmsRecord.NONE
+
+    @property
     def compared(self) -> ReadBack | None:
         """The comparison of the newest version, if it was made."""
         return self.read_back if self.read_back is not None and self.read_back.version == self.version else None

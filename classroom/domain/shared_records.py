@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from classroom.domain.sessions import Enrolled, LmsRecord, Mark, ReadBack, Session, Sheet, Status, folded
+from classroom.domain.sessions import Enrolled, Mark, ReadBack, Session, Sheet, Status, folded
 
 Lesson = tuple[Sheet, Session]
 
@@ -32,7 +32,7 @@ def is_sent(lesson: Lesson) -> bool:
     Of a lesson without phones it gets nothing before the end: until then the teacher is filling in a list.
     """
     sheet, session = lesson
-    if sheet.lms_record is LmsRecord.NONE or (session.cancelled and not sheet.in_lms):
+    if not sheet.is_for_lms or (session.cancelled and not sheet.in_lms):
         return False
     is_begun = not session.without_phones and (sheet.version > 0 or sheet.acked_version >= 0)
     return session.ended_at is not None or is_begun
@@ -106,11 +106,11 @@ def confirmed(record: Sheet, read_back: ReadBack | None) -> Sheet:
     What differs is told with the lessons that decide on the student's status in the record.
     """
     parts = []
+    differs = {folded(student_id): its for student_id, its in read_back.differs.items()} if read_back else {}
+    whole = {folded(each.student_id): record.status_of(each.student_id).counts for each in record.roster}
     for part in parts_of(record):
         own = part.read_back
         if read_back is not None:
-            differs = {folded(student_id): its for student_id, its in read_back.differs.items()}
-            whole = {folded(each.student_id): record.status_of(each.student_id).counts for each in record.roster}
             theirs = {
                 each.student_id: differs[key]
                 for each in part.roster

@@ -177,13 +177,12 @@ class SheetWriter:
 
     async def _confirmed(self, sheet: Sheet, read_back: ReadBack | None = None) -> Sheet:
         """Store that the LMS has a sheet; what differs in a comparison is not written again."""
-        was_refused = {_key(part) for part in parts_of(sheet) if part.refused}
-        sheet = confirmed(sheet, read_back)
-        for part in parts_of(sheet):
+        parts, sheet = parts_of(sheet), confirmed(sheet, read_back)
+        for before, part in zip(parts, parts_of(sheet), strict=True):
             if read_back is not None:
                 await self._store.set_read_back(part)
             await self._store.acked(part.session, part.batch, part.version)
-            if _key(part) in was_refused:
+            if before.refused:
                 await self._store.set_refused(part.session, part.batch, "")
         return sheet
 
@@ -212,10 +211,6 @@ class SheetWriter:
     def _compare(self, sheet: Sheet, lines: tuple[lms.Line, ...] | None) -> ReadBack:
         differs = _not_sent(sheet) if lines is None else differences(sheet, lines)
         return ReadBack(sheet.version, self._clock.now(), possible=lines is not None, differs=differs)
-
-
-def _key(sheet: Sheet) -> tuple[str, str]:
-    return sheet.session, sheet.batch
 
 
 def record_of(sheet: Sheet) -> lms.Record:

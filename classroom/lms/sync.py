@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 
-from classroom.domain.sessions import LmsRecord, Session, Sheet
+from classroom.domain.sessions import Session, Sheet
 from classroom.domain.shared_records import is_sent, of_one_record, parts_of, record_of_day
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
 from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, SyncPace, loop_time
@@ -79,7 +79,7 @@ class LmsSync:
     def settle(self, session: Session, sheets: Iterable[Sheet]) -> bool:
         """Notify that nothing changes any more by itself in a session: its sheets are read back; whether all were."""
         ended_at = session.ended_at or session.closes_at
-        sent = [each for each in sheets if each.lms_record is not LmsRecord.NONE]
+        sent = [each for each in sheets if each.is_for_lms]
         left = [each for each in sent if each.compared is None or each.compared.at < ended_at]
         for sheet in left if self._settled.get(session.id) != ended_at else []:
             self.compare(sheet)
@@ -180,8 +180,9 @@ class LmsSync:
             if others:  # read last: the versions grow with a cancellation, which must be seen then
                 session = await self.store.session(sheet.session) or session
             record, sessions = record_of_day([(sheet, session), *of_one_record(sheet, others)])
-            for teacher in dict.fromkeys(each.teacher for each in (record, *parts_of(record))):
-                if len(parts_of(record)) > 1 and await self.store.teacher(teacher) is not None:
+            parts = parts_of(record)
+            for teacher in dict.fromkeys(each.teacher for each in (record, *parts)) if len(parts) > 1 else ():
+                if await self.store.teacher(teacher) is not None:
                     record = replace(record, teacher=teacher)  # the first who is signed in
                     break
             found[self._key(sheet)] = record, sessions

@@ -1,13 +1,11 @@
 """Makes registers and sends their files, one register at a time and off the event loop."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from classroom.domain.sessions import CheckIn, Session, Sheet
 from classroom.domain.sorting import name_key
-from classroom.overview import SessionOverview
+from classroom.overview import SessionOverview, stored_overviews
 from classroom.reports.names import register_stem
 from classroom.reports.pdf import pdf_file
 from classroom.reports.register import Register, register_table
@@ -61,8 +59,7 @@ class Registers:
         while begin <= choice.until:
             end = min(begin + READ_AT_ONCE, choice.until)
             found = await store.register(choice.teacher, begin, end, choice.subject)
-            open_ones = {each.id: await store.check_ins(each.id) for each, _sheets in found if each.final_at is None}
-            await asyncio.to_thread(_add, register, found, open_ones)
+            await asyncio.to_thread(_add, register, await stored_overviews(store, found))
             begin = end + timedelta(days=1)
         return register
 
@@ -82,6 +79,6 @@ class Registers:
         return tuple(self._files.write(folder, f"{stem}.{ending}", content) for ending, content in made.items())
 
 
-def _add(register: Register, found: Sequence[tuple[Session, list[Sheet]]], open_ones: dict[str, list[CheckIn]]) -> None:
-    for session, sheets in found:
-        register.add(SessionOverview(session, sheets, open_ones.get(session.id, [])))
+def _add(register: Register, lessons: list[SessionOverview]) -> None:
+    for each in lessons:
+        register.add(each)

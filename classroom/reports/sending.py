@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from classroom.domain.sessions import end_of
-from classroom.overview import SessionOverview, note_text
+from classroom.overview import SessionOverview, note_text, stored_overviews
 from classroom.reports.names import lesson_stem
 from classroom.reports.pdf import pdf_file
 from classroom.reports.picture import picture
@@ -96,13 +96,11 @@ class SessionReports:
     async def send_history(self, person: int) -> None:
         """Send a teacher's history: one message, and where many students are below the limit a file of them."""
         _, now, store = self._classroom.teacher.texts(person), self._classroom.clock.now(), self._classroom.store
-        zone = self._classroom.settings.zone
-        since, until = kept_since(self._classroom), now.astimezone(zone).date()
-        found = (await store.register(person, since, until))[::-1]
-        open_ones = {each.id: await store.check_ins(each.id) for each, _sheets in found if each.final_at is None}
+        until = self._classroom.today
+        found = await store.register(person, kept_since(self._classroom), until)
+        history = await stored_overviews(store, found[::-1])
 
         def draw() -> tuple[list[str], bytes]:
-            history = [SessionOverview(session, sheets, open_ones.get(session.id, [])) for session, sheets in found]
             low = low_attendance(history)
             titles = (_("Batch"), _("Student ID"), _("Name"), _("Subject"), _("Attended, %"))
             lines = [(batch, student, name, subject, percent) for percent, name, student, subject, batch in low]

@@ -113,7 +113,7 @@ def record_lines(_: Texts, overview: SessionOverview) -> list[str]:
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
     lines = refused_lines(_, overview)
     texts: dict[str, list[str]] = {}
-    sent = [sheet for sheet in overview.sheets if sheet.lms_record is not LmsRecord.NONE]
+    sent = [sheet for sheet in overview.sheets if sheet.is_for_lms]
     for sheet in sent:
         if not sheet.refused and sheet.acked_version < sheet.version:
             text = _("Still on the way to the LMS: {batches}") if overview.has_lms else _("Not recorded yet: {batches}")

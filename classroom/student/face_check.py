@@ -89,11 +89,11 @@ class FaceDialog:
 
     def _question(self, person: int, session: Session, check_in: CheckIn, before: str = "") -> tuple[str, Keyboard]:
         """Return text and buttons of the question for a check-in's step; ``before`` is a line above it."""
-        _, settings, now = self._side.texts(person), self._classroom.settings, self._classroom.clock.now()
+        _, settings = self._side.texts(person), self._classroom.settings
         lines, face = [f"<b>{subject_of(session, 100)}</b>", *([before] if before else [])], check_in.face
         key = session.id
         if face is None or face.given_at is None:
-            until = policy.next_term_end(now.astimezone(settings.zone).date(), settings.term_ends)
+            until = policy.next_term_end(self._classroom.today, settings.term_ends)
             lines.append(consent_text(_, settings, until))
             keyboard = [[Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]]
             if settings.face_compare_class:

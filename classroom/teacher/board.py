@@ -107,7 +107,7 @@ class Boards:
             return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False
         is_open = state is SessionState.OPEN
         head = [title(session, LONGEST_BATCHES if is_open else 600)]
-        is_past = session.date != now.astimezone(self._classroom.settings.zone).date().isoformat()
+        is_past = session.date != self._classroom.today.isoformat()
         head += [day_of(session)] if is_past else []
         if is_open and session.without_phones:
             head.append(_("Without phones: taken by hand."))

@@ -112,9 +112,8 @@ class LessonQuestion:
         self, _: Texts, teacher: Teacher, session: Session, others: list[Lesson], data: dict[str, Any]
     ) -> Question:
         """Return which batches have a lesson already, when and whose, with ways to it and to another one."""
-        today = self._classroom.clock.now().astimezone(self._classroom.settings.zone).date().isoformat()
         text = _("{batch} has a lesson in {subject} today: {lessons}.")
-        if session.date != today:
+        if session.date != self._classroom.today.isoformat():
             text = _("{batch} has a lesson in {subject} on {date}: {lessons}.")
         lines, sessions = [], {each.id: each for _sheet, each in others}
         if "lesson" in data:
@@ -170,4 +169,4 @@ class LessonQuestion:
 
 def _is_of_record(sheet: Sheet, kind: str) -> bool:
     """Whether a sheet is in the record that teachers of this kind write."""
-    return sheet.lms_record is not LmsRecord.NONE and sheet.lms_kind in ("", kind)
+    return sheet.is_for_lms and sheet.lms_kind in ("", kind)

@@ -62,7 +62,7 @@ class ManualMarks:
             text = _("Students with \u201c{query}\u201d: {number}").format(number=len(students), query=short(query, 60))
             every = [Button(_("All Students"), f"hands:{session.id}")]
         keyboard.append([*every, Button(_("Done"), f"done:{session.id}")])
-        await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=anew)
+        await self.put(session.teacher, f"{title(session)}\n{text}", keyboard, anew=anew)
 
     async def _kept(self, session: Session) -> dict[str, Any]:
         """Return from which list a student's screen was opened: the query, or the page of the whole class."""
@@ -97,7 +97,7 @@ class ManualMarks:
         page, chooses = kept.get("class", (at // ON_A_PAGE, None))
         list_ = "hand" if chooses is None else "choose" if chooses else "class"
         keyboard.append([Button(_("Back"), f"{list_}:{session.id}:{page}")])
-        await self._show(session.teacher, "\n".join(lines), keyboard)
+        await self.put(session.teacher, "\n".join(lines), keyboard)
 
     async def ask_reason(self, session: Session, at: int, letter: str) -> None:
         _ = self._side.texts(session.teacher)
@@ -108,7 +108,7 @@ class ManualMarks:
         )
         key = f"{session.id}:{at}"
         keyboard = [[Button(_("No Reason"), f"mkn:{key}:{letter}"), Button(_("Back"), f"st:{key}")]]
-        await self._show(session.teacher, text, keyboard)
+        await self.put(session.teacher, text, keyboard)
 
     async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> str:
         """Store the teacher's mark, and show the list again; as a new message where the reason was typed.
@@ -134,7 +134,7 @@ class ManualMarks:
         _ = self._side.texts(session.teacher)
         text = _("Unlink the student's ID from the Telegram account? The next check-in links it again.")
         keyboard = [[Button(_("Yes, Unlink"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
-        await self._show(session.teacher, text, keyboard)
+        await self.put(session.teacher, text, keyboard)
 
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show the check-ins that wait for a decision; after the last decision the list goes."""
@@ -160,7 +160,7 @@ class ManualMarks:
             keyboard.append([Button(_("Accept {name}").format(name=label), f"ok:{key}"), reject])
         keyboard += listed.turns(_, f"check:{session.id}")
         keyboard.append([Button(_("Done"), f"done:{session.id}")])
-        await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
+        await self.put(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
     async def decide(
         self, session: Session, at: int, *, accept: bool, owner: int | None = None, video: int | None = None
@@ -206,17 +206,17 @@ class ManualMarks:
             lines.append(_("The next question is about {number} more.").format(number=len(waiting) - len(shown)))
         yes = _("Yes, Confirm These ({number})").format(number=len(shown))
         keyboard = [
-            [Button(yes, f"confirmed:{session.id}:{_fingerprint(named)}")],
+            [Button(yes, f"confirmed:{session.id}:{fingerprint_of(named)}")],
             [Button(_("Check One by One"), f"checks:{session.id}"), Button(_("Back"), f"done:{session.id}")],
         ]
-        await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
+        await self.put(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
     async def confirm_unchecked(self, session: Session, fingerprint: int) -> list[CheckIn]:
         """Accept the students listed in the newest question, not in an older one; ask about the next ones."""
         step, decided = await self._side.step(session.teacher), []
         if step is not None and step.name == UNCHECKED and step.data.get("session") == session.id:
             named = step.data["students"]
-            if _fingerprint(named) == fingerprint:
+            if fingerprint_of(named) == fingerprint:
                 waiting = (await read_overview(self._classroom, session)).unchecked
                 accepted = {each.student_id for each in waiting} & set(named)
                 why = self._why(session, together=True)
@@ -244,13 +244,14 @@ class ManualMarks:
         await self._side.outbox.put(Item(session.teacher, "amend" if text else "delete", text, slot=SCREEN))
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
-        await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
+        await self.put(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
 
-    async def _show(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
+    async def put(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
+        """Show a list or a question in the lists' place; ``anew``: as a new message below."""
         old = [Item(person, "delete", slot=SCREEN)] if anew else []
         await self._side.outbox.put(*old, Item(person, "send" if anew else "edit", text, keyboard, slot=SCREEN))
 
 
-def _fingerprint(student_ids: Sequence[str]) -> int:
+def fingerprint_of(student_ids: Sequence[str]) -> int:
     """Return a checksum of a list of students that fits into a button's data."""
     return zlib.crc32("\n".join(student_ids).encode())

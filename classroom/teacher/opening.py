@@ -26,19 +26,17 @@ from classroom.lms import LmsUnavailable
 from classroom.overview import title
 from classroom.services import PLACE_SLOT, Classroom
 from classroom.store import SessionExists
+from classroom.teacher.choices import LONGEST_NAME, ON_A_PAGE, choices_of
 from classroom.teacher.lesson_question import LESSON_NAME, LessonQuestion, Question, cleared
 from classroom.teacher.place import PLACE, PlaceQuestion
 from telegram_app.lines import ends, short
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.pages import page_of
 from telegram_app.side import SCREEN, below
 
 log = logging.getLogger(__name__)
 
 CHOOSING, ROOM_NAME = "choosing", "room name"  # names of conversation steps
-ON_A_PAGE = 8
-LONGEST_LABEL = 40  # characters of a name on a button; longer ones stand in the text above, by number
-LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen fits into one message, also with letters that count twice
+CHOSEN_SHOWN = 5  # so that a screen fits into one message, also with letters that count twice
 CODES_TRIED = 20
 OF_LESSON = ("lesson", "another", "name", "lms", "typed")  # kinds of taps
 BEGUN = ("courses", "chosen", "fresh")  # what the step's data has from the beginning
@@ -122,16 +120,13 @@ class Opening:
         await self._classroom.set_step(self._side, person, CHOOSING, data)
         _, asks_subject, chosen = self._side.texts(person), "subjects" in data, data["chosen"]
         names = _shared_subjects(data) if asks_subject else _batches(data)
-        listed = page_of(list(enumerate(names)), page, ON_A_PAGE)
-        shown = listed.shown
-        is_long = any(len(name) > LONGEST_LABEL for _at, name in shown)  # shortened names may look equal
+        listed = choices_of(names, page)
         keyboard: Keyboard = []
-        for at, name in shown:
-            label = f"{at + 1}. {name}"[:LONGEST_LABEL] if is_long else name
+        for at, name, label in listed.shown:
             kind = "s" if asks_subject else "u" if name in chosen else "b"
             keyboard.append([Button(("\u2713 " if kind == "u" else "") + label, f"open:{kind}:{at}")])
-        keyboard += listed.turns(_, "open:p")
-        lines = [f"{at + 1}. {ends(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
+        keyboard += listed.page.turns(_, "open:p")
+        lines = list(listed.lines)
         what = _("Which batches? Tap one or several, then {button}.").format(button=_("Next"))
         if asks_subject:
             what = _("Which subject?") if names else _("These batches share no subject. Go back and leave some out.")
@@ -232,7 +227,7 @@ class Opening:
             campus=teacher.campus,
             subject=data["subject"],
             batches=tuple(sorted(data["chosen"], key=name_key)),
-            date=data["day"] if by_hand else now.astimezone(settings.zone).date().isoformat(),
+            date=data["day"] if by_hand else self._classroom.today.isoformat(),
             place=None,
             opened_at=now,
             closes_at=now + (LASTS if by_hand else lasts),

@@ -15,15 +15,14 @@ from classroom.reports.register_sending import Choice, Registers
 from classroom.reports.sending import ReportFiles, kept_since
 from classroom.services import Classroom
 from classroom.store import StoreError
+from classroom.teacher.choices import LONGEST_NAME, choices_of
 from classroom.teacher.sign_in import SignIn
 from telegram_app.i18n import Texts
 from telegram_app.lines import ends
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.pages import page_of
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
 
 REGISTER = "register"  # name of a conversation step
-ON_A_PAGE, LONGEST_LABEL, LONGEST_NAME = 8, 40, 150
 EVERY = "all"  # data of a button: all teachers, or all batches
 
 
@@ -97,13 +96,12 @@ class RegisterDialogue:
 
     def _days(self) -> dict[str, tuple[date, date]]:
         """Return the days of each button, as far back as lessons are kept."""
-        now, settings = self._classroom.clock.now(), self._classroom.settings
-        today, kept = now.astimezone(settings.zone).date(), kept_since(self._classroom)
+        today, kept = self._classroom.today, kept_since(self._classroom)
         before = today.replace(day=1) - timedelta(days=1)
         found = {
             "month": (today.replace(day=1), today),
             "last": (before.replace(day=1), before),
-            "term": (last_term_end(today, settings.term_ends) + timedelta(days=1), today),
+            "term": (last_term_end(today, self._classroom.settings.term_ends) + timedelta(days=1), today),
             "kept": (kept, today),
         }
         return {name: (max(since, kept), until) for name, (since, until) in found.items()}
@@ -134,14 +132,12 @@ class RegisterDialogue:
 
     async def _show(self, person: int, data: dict[str, Any], page: int, *, typed: bool = False) -> None:
         await self._classroom.set_step(self._side, person, REGISTER, data)
-        _, asks, names = self._side.texts(person), data["asks"], [name for _value, name in data["listed"]]
-        listed = page_of(list(enumerate(names)), page, ON_A_PAGE)
-        is_long = any(len(name) > LONGEST_LABEL for _at, name in listed.shown)  # shortened names may look equal
-        labels = [(at, f"{at + 1}. {name}"[:LONGEST_LABEL] if is_long else name) for at, name in listed.shown]
-        keyboard: Keyboard = [[Button(label, f"register:{at}")] for at, label in labels]
-        keyboard += listed.turns(_, "register:p")
+        _, asks = self._side.texts(person), data["asks"]
+        listed = choices_of([name for _value, name in data["listed"]], page)
+        keyboard: Keyboard = [[Button(label, f"register:{at}")] for at, _name, label in listed.shown]
+        keyboard += listed.page.turns(_, "register:p")
         lines = [ends(each, LONGEST_NAME) for each in (data.get("subject"), data.get("batch")) if each]
-        lines += [f"{at + 1}. {ends(name, LONGEST_NAME)}" for at, name in listed.shown] if is_long else []
+        lines += listed.lines
         every = {"teacher": _("All Teachers"), "batch": _("All Batches")}.get(asks)
         keyboard += [[Button(every, f"register:{EVERY}")]] if every else []
         if asks == "days":

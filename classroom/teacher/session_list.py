@@ -39,8 +39,7 @@ class SessionList:
 
     async def show_past(self, person: int, page: int) -> None:
         """Show the lessons of the last days, whose marks the teacher can still correct."""
-        _, now = self._side.texts(person), self._classroom.clock.now().astimezone(self._classroom.settings.zone)
-        since = (now.date() - timedelta(days=DAYS_BACK)).isoformat()
+        _, since = self._side.texts(person), (self._classroom.today - timedelta(days=DAYS_BACK)).isoformat()
         which: dict[str, Any] = {"teacher": person, "date__gte": since, "cancelled": False}
         found = await self._classroom.store.every(Session, "-date -opened_at id", **which)
         listed = page_of(found, page, ON_A_PAGE)

@@ -5,7 +5,6 @@ those whose check-ins are not decided before it marks them.
 """
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from classroom.overview import SHORTEST_NAME, SessionOverview, day_of, read_over
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from classroom.teacher.board import Boards
-from classroom.teacher.manual_marks import LETTERS, LIST, SCREEN, ManualMarks
+from classroom.teacher.manual_marks import LETTERS, LIST, ManualMarks, fingerprint_of
 from classroom.teacher.own_sessions import KEY, OnTap
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, split
-from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.outbox import Button, Keyboard
 from telegram_app.pages import page_of
 
 ON_A_PAGE = 40  # Telegram takes 100 buttons and about 10 kB of them, in which a Cyrillic letter may count as 6
@@ -82,11 +81,10 @@ class WholeClass:
                 keyboard.append([Button(_("All Present"), f"every:{session.id}")])
             other = Button(_("Late or Excused"), f"choose:{session.id}:{listed.number}")
             keyboard.append([other, Button(_("Done"), f"ready:{session.id}")])
-        await self._put(session, lines, keyboard, anew=anew)
+        await self._manual.put(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
     def _day(self, session: Session) -> list[str]:
-        today = self._classroom.clock.now().astimezone(self._classroom.settings.zone).date().isoformat()
-        return [] if session.date == today else [day_of(session)]
+        return [] if session.date == self._classroom.today.isoformat() else [day_of(session)]
 
     async def _toggle(self, session: Session, _what: str, number: str, letter: str) -> str | None:
         """Mark a student as the button said when it was drawn, so that a second tap on it changes nothing."""
@@ -119,7 +117,7 @@ class WholeClass:
         lines = [title(session), *self._day(session)]
         lines.append(_("Mark {number} of {all} as present?").format(number=number, all=overview.students))
         lines += _staying(_, found)
-        key, keyboard = f"{session.id}:{_fingerprint(named)}", list[list[Button]]()
+        key, keyboard = f"{session.id}:{fingerprint_of(named)}", list[list[Button]]()
         if named:
             lines.append(_("Among them are these, whose check-ins are not decided. Are they in class?"))
             lines += [f"- {bold(escape(_with_id(overview, each)))}" for each in named]
@@ -130,7 +128,7 @@ class WholeClass:
             text = _("Without These ({number})").format(number=len(found.unmarked))
             keyboard.append([Button(text, f"others:{key}")])
         keyboard.append([Button(_("Back"), f"class:{session.id}:0")])
-        await self._put(session, lines, keyboard)
+        await self._manual.put(session.teacher, "\n".join(lines), keyboard)
         return None
 
     async def _mark_all(self, session: Session, what: str, fingerprint: str) -> str:
@@ -143,7 +141,7 @@ class WholeClass:
         asked = step.data if what == "others" and step is not None and step.data.get("session") == session.id else {}
         left_out = {each.student_id for at, each in overview.people.items() if at in asked.get("named", ())}
         wanted, named = [each for each in found.unmarked if each not in left_out], named_in(overview, found)
-        if what == "every" and _fingerprint(named) == int(fingerprint):
+        if what == "every" and fingerprint_of(named) == int(fingerprint):
             wanted += named
         number = 0
         if wanted:
@@ -164,7 +162,8 @@ class WholeClass:
                 yes = [Button(_("Yes, All Are Absent"), f"finish:{session.id}")]
                 cancel = [Button(_("Cancel Session"), f"cancel:{session.id}")]
                 back = [Button(_("Back"), f"class:{session.id}:0")]
-                await self._put(session, [title(session), *self._day(session), text], [yes, cancel, back])
+                text = "\n".join([title(session), *self._day(session), text])
+                await self._manual.put(session.teacher, text, [yes, cancel, back])
                 return None
         await self._manual.put_away(session)
         await self._hand.settle(session)
@@ -176,12 +175,6 @@ class WholeClass:
     async def settle(self) -> set[str]:
         """Tell the students how it ended where nobody marks any more; return the sessions where somebody does."""
         return await self._hand.settle()
-
-    async def _put(self, session: Session, lines: Sequence[str], keyboard: Keyboard, *, anew: bool = False) -> None:
-        person = session.teacher
-        old = [Item(person, "delete", slot=SCREEN)] if anew else []
-        shown = Item(person, "send" if anew else "edit", "\n".join(lines), keyboard, slot=SCREEN)
-        await self._side.outbox.put(*old, shown)
 
 
 def _sorted_out(overview: SessionOverview) -> AllPresent:
@@ -241,7 +234,3 @@ def _in_columns(buttons: Sequence[Button]) -> Keyboard:
         else:
             rows.append([each])
     return rows
-
-
-def _fingerprint(student_ids: Sequence[str]) -> int:
-    return zlib.crc32("\n".join(student_ids).encode())

@@ -38,9 +38,7 @@ class WithoutPhones:
         if what == "back":
             await self._opening.check(teacher, step.data)
             return
-        settings = self._classroom.settings
-        today = self._classroom.clock.now().astimezone(settings.zone).date()
-        possible = days(today, settings.retention_days)
+        possible = days(self._classroom.today, self._classroom.settings.retention_days)
         if what in map(date.isoformat, possible):
             await self._opening.check(teacher, cleared(step.data) | {"day": what})
         else:

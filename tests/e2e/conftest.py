@@ -7,18 +7,15 @@ import pytest
 
 from tests.bot_process import MarkerProcess
 from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, its_telegram, rosters
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, eventually
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, eventually, marker_telegram
 from tests.servers import need_browser
 
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
     """Telegram with our bot registered and no messages."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    yield telegram
-    telegram.http.close()
+    with marker_telegram(telegram_url) as telegram:
+        yield telegram
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=[pytest.mark.vaadin, pytest.mark.ordeal])])

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -93,6 +94,16 @@ class Portal:
         """Return the log's entries of one kind."""
         log = self.http.get("/log", params={"since": 0}).raise_for_status().json()
         return [entry for entry in log if entry["event"] == event]
+
+
+@contextmanager
+def marker_telegram(url: str) -> Iterator[Telegram]:
+    """Yield a Telegram with the marker's bot registered and no messages."""
+    telegram = Telegram(url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    yield telegram
+    telegram.http.close()
 
 
 class Person:

@@ -10,7 +10,7 @@ import pytest
 
 from tests import children
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
+from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, code_in, eventually, marker_telegram
 from tests.servers import need_browser
 
 # Canaries, with characters that differ between encodings.
@@ -81,11 +81,8 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
     """Telegram with our bot registered."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    yield telegram
-    telegram.http.close()
+    with marker_telegram(telegram_url) as telegram:
+        yield telegram
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from monitor import profile_name
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually
+from tests.e2e.people import Person, Portal, Telegram, eventually, marker_telegram
 from tests.faults.counts import FULL, measured
 from tests.servers import need_browser
 
@@ -38,11 +38,8 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
     """Telegram with our bot registered."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    yield telegram
-    telegram.http.close()
+    with marker_telegram(telegram_url) as telegram:
+        yield telegram
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from marker.profile import MARKER
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.profile import Profile, publish, publishing
 from telegram_app.rate_limiter import PriorityRateLimiter
-from tests.e2e.people import BOT, TOKEN, Telegram
+from tests.e2e.people import TOKEN, Telegram, marker_telegram
 from tests.waiting import eventually_true
 
 PROFILES = {"marker": MARKER, "teacher": profiles.TEACHER, "student": profiles.STUDENT}
@@ -35,11 +35,8 @@ def test_lengths(bot: str, language: str) -> None:
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    yield telegram
-    telegram.http.close()
+    with marker_telegram(telegram_url) as telegram:
+        yield telegram
 
 
 @pytest.fixture
