@@ -49,6 +49,9 @@ class HandMarks:
             what = f"student {min(changed)}" if len(changed) == 1 else f"{len(changed)} students"
             log.info("session %s: %s, %s by hand of teacher %d", session.id, what, status.value, session.teacher)
             self._classroom.wake_sync(session.id)
+        for mark in marks:
+            if mark.student_id in changed:
+                self._classroom.metrics.marked(mark)
         return len(changed)
 
     async def settle(self, session: Session | None = None) -> set[str]:

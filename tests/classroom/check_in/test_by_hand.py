@@ -13,7 +13,9 @@ import pytest
 from classroom.check_in.by_hand import SETTLED_AFTER, HandMarks
 from classroom.database import open_database
 from classroom.domain.sessions import Mark, Session, Status
+from classroom.metrics import ClassroomMetrics
 from classroom.store import StoreUnavailable
+from core.metrics import Metrics
 from telegram_app.claims import Claims
 from tests.classroom.check_in.scenario import TEACHER, CheckInScenario
 
@@ -58,6 +60,16 @@ def hand(scenario: CheckInScenario, tmp_path: Path) -> Iterator[Hand]:
 async def session(hand: Hand) -> Session:
     """Give a session of three students."""
     return await hand.scenario.opens()
+
+
+async def test_marks_are_counted(hand: Hand, session: Session) -> None:
+    """Each mark that changes something counts in the metrics as one by hand, as those of single students do."""
+    metrics = Metrics()
+    hand.scenario.classroom.metrics = ClassroomMetrics(metrics)
+    await hand.marks_all(session, Status.PRESENT, "S001", "S002")
+    await hand.marks_all(session, Status.PRESENT, "S001", "S002", "S003")
+    counted = metrics.registry.get_sample_value("attendance_check_ins_total", {"outcome": "by hand"})
+    assert counted == 3
 
 
 async def test_once_after_the_last_change(hand: Hand, session: Session) -> None:
