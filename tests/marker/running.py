@@ -44,7 +44,7 @@ from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.wire import PollingRequest
-from tests.e2e.people import ADMIN, TOKEN, Person, labels
+from tests.e2e.people import ADMIN, TOKEN, Person, eventually, labels
 from tests.waiting import PATIENCE
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
@@ -272,6 +272,13 @@ class RunningMarker:
 
 
 Run = Callable[..., RunningMarker]  # starts the marker, perhaps with other admins
+
+
+def starts_monitoring(bot: RunningMarker, person: Person) -> None:
+    """Have a registered student start their monitor; wait for its menu, which a later event would change."""
+    person.taps("Start Monitoring")
+    eventually("the monitor", lambda: bot.monitors.get(person.number))
+    person.waits("the menu with Stop", lambda ms: "Stop Monitoring" in labels(ms[-1]))
 
 
 @asynccontextmanager

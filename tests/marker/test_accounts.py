@@ -17,7 +17,7 @@ from marker.monitors.password_check import Outcome, TrialResult
 from monitor import profile_name
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
-from tests.marker.running import Run, RunningMarker, SteppedClock, to_the_panel
+from tests.marker.running import Run, RunningMarker, SteppedClock, starts_monitoring, to_the_panel
 
 pytestmark = pytest.mark.integration
 
@@ -41,13 +41,6 @@ def register(bot: RunningMarker, person: Person, username: str = USERNAME) -> No
     at_the_password(bot, person, username)
     person.says(PASSWORD)
     person.sees("Registration complete!")
-
-
-def start(bot: RunningMarker, person: Person) -> None:
-    """Have a registered student start their monitor."""
-    person.taps("Start Monitoring")
-    eventually("the monitor", lambda: bot.monitors.get(person.number))
-    person.waits("the menu with Stop", lambda ms: "Stop Monitoring" in labels(ms[-1]))
 
 
 def last(text: str) -> Callable[[list[dict[str, object]]], bool]:
@@ -235,7 +228,7 @@ class TestTrial:
     def test_update_password_tries_it_and_restarts_the_monitor(self, bot: RunningMarker, student: Person) -> None:
         """A refused new password leaves the old one; an accepted one is kept, and the running monitor gets it."""
         register(bot, student)
-        start(bot, student)
+        starts_monitoring(bot, student)
         first = bot.monitors[2001]
         student.taps("Update Password")
         student.waits("the question", last("delete your message at once"))
@@ -320,7 +313,7 @@ class TestDeletion:
         admin.says("/start")
         register(bot, student)
         code = bot.storage.student(2001).invitation_code  # type: ignore[union-attr]
-        start(bot, student)
+        starts_monitoring(bot, student)
         monitor = bot.monitors[2001]
         now = bot.services.clock.now()
         bot.services.lessons.seen(ALGEBRA.key, 2001, "2026-09-01", "Algebra", "Ivanov I. I.", ALGEBRA.time, now)
@@ -509,7 +502,7 @@ class TestMove:
     ) -> None:
         """Record, password, history and the running monitor move to the new account; the old one has no rights left."""
         register(bot, student)
-        start(bot, student)
+        starts_monitoring(bot, student)
         before = bot.storage.student(2001)
         assert before is not None
         now = bot.services.clock.now()

@@ -14,7 +14,7 @@ from monitor import profile_name
 from portal.lessons import Lesson
 from storage import CodeRevoked
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually, labels
-from tests.marker.running import Run, RunningMarker, SteppedClock
+from tests.marker.running import Run, RunningMarker, SteppedClock, starts_monitoring
 
 pytestmark = pytest.mark.integration
 
@@ -55,13 +55,6 @@ def register(student: Person, code: str, username: str = USERNAME) -> None:
     student.sees("I will delete your message at once")
     student.says(PASSWORD)
     student.sees("Registration complete!")
-
-
-def start(bot: RunningMarker, student: Person) -> None:
-    """Have a registered student start their monitor."""
-    student.taps("Start Monitoring")
-    eventually("the monitor", lambda: bot.services.registry.running(student.number))
-    student.waits("the menu with Stop", lambda ms: "Stop Monitoring" in labels(ms[-1]))
 
 
 def opens_card(admin: Person, username: str = USERNAME) -> Any:
@@ -330,7 +323,7 @@ def test_a_student_s_card_says_all_that_is_known(
     ]
     assert labels(card) == ["Remove", "Move to Another Account", "Back"]
     clock.forward(timedelta(days=1))
-    start(bot, student)
+    starts_monitoring(bot, student)
     monitor = bot.monitors[STUDENT]
     monitor.finds(ALGEBRA)
     monitor.marks(ALGEBRA)
@@ -355,7 +348,7 @@ def test_the_admin_stops_a_student_s_monitor(
 ) -> None:
     """Stop ends the monitor and its offers, the student is told once however often it is tapped, and can go on."""
     register(student, bot.storage.create_invitation(ADMIN))
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[STUDENT].finds(ALGEBRA)
     student.sees("Attendance available!")
     card = opens_card(admin)
@@ -370,7 +363,7 @@ def test_the_admin_stops_a_student_s_monitor(
     admin.taps("Back")
     admin.sees(f"{USERNAME}, automatic, inactive")
     assert student.counts("The administrator has stopped your monitoring.") == 1
-    start(bot, student)
+    starts_monitoring(bot, student)
     assert telegram.refused_calls() == []
 
 
@@ -380,7 +373,7 @@ def test_a_student_is_removed_while_monitored(
     """After a second question a student's data is deleted except marks; the student is told and may register again."""
     code = bot.storage.create_invitation(ADMIN)
     register(student, code)
-    start(bot, student)
+    starts_monitoring(bot, student)
     monitor = bot.monitors[STUDENT]
     profile = bot.services.settings.data_dir / "profiles" / profile_name(USERNAME)
     profile.mkdir(parents=True)
@@ -417,7 +410,7 @@ def test_a_student_is_removed_while_monitored(
     student.says(f"/start {code}")
     student.sees("This invitation code has been used already.")
     register(student, bot.storage.create_invitation(ADMIN))
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[STUDENT].marks(ALGEBRA)
     bot.monitors[STUDENT].finds(PHYSICS)
     student.waits("a new offer", lambda ms: "Mark Now" in labels(ms[-1]))

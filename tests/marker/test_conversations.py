@@ -9,7 +9,7 @@ from lessons.events import Event
 from portal.lessons import Lesson
 from sandbox.telegram.server import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, code_in, eventually, labels
-from tests.marker.running import Run, RunningMarker, SteppedClock, marker
+from tests.marker.running import Run, RunningMarker, SteppedClock, marker, starts_monitoring
 from tests.servers import in_thread
 
 pytestmark = pytest.mark.integration
@@ -33,13 +33,6 @@ def register(bot: RunningMarker, student: Person, username: str = USERNAME, pass
     student.sees("I will delete your message at once")
     student.says(password)
     student.sees("Registration complete!")
-
-
-def start(bot: RunningMarker, student: Person) -> None:
-    """Have a registered student start their monitor."""
-    student.taps("Start Monitoring")
-    eventually("the monitor", lambda: bot.monitors.get(student.number))
-    student.waits("the menu with Stop", lambda ms: "Stop Monitoring" in labels(ms[-1]))
 
 
 def test_the_link_registers_with_one_tap(
@@ -213,7 +206,7 @@ def test_taps_edit_the_menu(bot: RunningMarker, student: Person) -> None:
     """Taps edit the menu in place; after a typed text a new menu comes below and the old one loses its buttons."""
     register(bot, student)
     count = len(student.screen())
-    start(bot, student)
+    starts_monitoring(bot, student)
     student.taps("Switch to Manual")
     student.waits("manual mode", lambda ms: "Switch to Automatic" in labels(ms[-1]))
     student.taps("Stop Monitoring")
@@ -239,7 +232,7 @@ def test_a_double_tap_is_harmless(bot: RunningMarker, student: Person, telegram:
 def test_an_offer_is_marked_by_its_button_once(bot: RunningMarker, student: Person, telegram: Telegram) -> None:
     """Mark Now reaches the monitor once however often it is tapped; the button goes, and the mark is a new message."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     monitor = bot.monitors[2001]
     monitor.finds(ALGEBRA)
     offer = student.sees("[a_student] Attendance available! Press the button to mark.\nAlgebra <b>")
@@ -262,7 +255,7 @@ def test_an_offer_is_marked_by_its_button_once(bot: RunningMarker, student: Pers
 def test_an_offer_times_out_and_may_come_again(bot: RunningMarker, student: Person, clock: SteppedClock) -> None:
     """After 5 minutes the button goes and the text says so; until then no second one comes, afterwards it may."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     monitor = bot.monitors[2001]
     monitor.finds(ALGEBRA)
     student.sees("Attendance available!")
@@ -282,7 +275,7 @@ def test_an_offer_times_out_and_may_come_again(bot: RunningMarker, student: Pers
 def test_an_offer_lasts_no_longer_than_the_lesson(bot: RunningMarker, student: Person, clock: SteppedClock) -> None:
     """With two minutes left on the page, the button is there for two minutes."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[2001].finds(Lesson("Biology", "", "Л2 (10:00 - 11:00)", minutes_left=2, key="b" * 16))
     student.sees("2 minutes left")
     clock.forward(timedelta(minutes=2))
@@ -293,7 +286,7 @@ def test_an_offer_lasts_no_longer_than_the_lesson(bot: RunningMarker, student: P
 def test_an_offer_goes_when_the_lesson_closes(bot: RunningMarker, student: Person) -> None:
     """When the page no longer shows the lesson, its button goes and the text says why."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[2001].finds(ALGEBRA)
     student.sees("Attendance available!")
     bot.monitors[2001].tells(Event.LESSON_CLOSED, lesson=ALGEBRA)
@@ -303,7 +296,7 @@ def test_an_offer_goes_when_the_lesson_closes(bot: RunningMarker, student: Perso
 def test_a_refusal_is_told_in_the_portal_s_words(bot: RunningMarker, student: Person) -> None:
     """A refused sign-in ends monitoring, shows the portal's message, and offers to update the password."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[2001].tells(Event.REFUSED, "Неверный логин или <пароль>.", ends=True)
     told = student.sees("The portal refused the sign-in: «Неверный логин или <пароль>.»")
     assert labels(told) == ["Update Password"]
@@ -318,7 +311,7 @@ def test_a_refusal_is_told_in_the_portal_s_words(bot: RunningMarker, student: Pe
 def test_a_new_password_is_wanted(bot: RunningMarker, student: Person, admin: Person) -> None:
     """Where the portal wants a new password, the student reads what to do, with the button; the admin nothing."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     before = len(admin.screen())
     bot.monitors[2001].tells(Event.PASSWORD_EXPIRED, ends=True)
     told = student.sees(
@@ -334,7 +327,7 @@ def test_other_people_s_buttons_do_nothing(
 ) -> None:
     """A student who sends an admin's or another student's callback gets an answer and no more."""
     register(bot, student, "somebody")
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[2001].finds(ALGEBRA)
     student.sees("Attendance available!")
     other = Person(telegram, 2002, "Daniyar")
@@ -353,7 +346,7 @@ def test_a_student_who_blocks_the_bot_is_no_longer_watched(
 ) -> None:
     """When Telegram says that the bot is blocked, the monitor stops; /start later brings the menu back."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     telegram.call("/block", bot=BOT, person=2001, blocked=True)
     bot.monitors[2001].finds(ALGEBRA)
     eventually("the monitor to stop", lambda: not bot.monitors[2001].is_running())
@@ -446,7 +439,7 @@ def test_a_tap_from_long_ago_still_works(tmp_path: Path, clock: SteppedClock) ->
 def test_no_offer_for_a_lesson_that_is_over(bot: RunningMarker, student: Person) -> None:
     """With no minute left nothing is offered; the next lesson is."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[2001].finds(Lesson("Biology", "", "Л2 (10:00 - 11:00)", minutes_left=0, key="b" * 16))
     bot.monitors[2001].finds(ALGEBRA)
     student.sees("Algebra")
@@ -483,7 +476,7 @@ def test_what_a_form_can_t_take_is_no_password(bot: RunningMarker, student: Pers
 def test_another_menu_ends_the_question_for_a_password(bot: RunningMarker, student: Person) -> None:
     """After another menu was used the next text is not taken for the password."""
     register(bot, student)
-    start(bot, student)
+    starts_monitoring(bot, student)
     bot.monitors[2001].tells(Event.REFUSED, "Неверный логин или пароль.", ends=True)
     student.taps("Update Password")
     student.sees("I will delete your message at once")

@@ -11,7 +11,7 @@ from lessons.events import CloseReason, Event, StatusEvent
 from portal.lessons import Lesson
 from telegram_app.files import qr_picture
 from tests.e2e.people import ADMIN, Person, Telegram, eventually
-from tests.marker.running import Run, RunningMarker, SteppedClock
+from tests.marker.running import Run, RunningMarker, SteppedClock, starts_monitoring
 
 pytestmark = pytest.mark.integration
 
@@ -40,8 +40,7 @@ def watched(bot: RunningMarker, telegram: Telegram, number: int) -> Person:
     bot.storage.redeem(bot.storage.create_invitation(ADMIN), number, f"student_{number}", "Correct-Horse-7")
     person = Person(telegram, number, "Student")
     person.says("/start")
-    person.taps("Start Monitoring")
-    eventually("the monitor", lambda: number in bot.monitors)
+    starts_monitoring(bot, person)
     return person
 
 
