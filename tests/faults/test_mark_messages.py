@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually
 from tests.faults.counts import FULL, times
-from tests.marker.running import RunningMarker, marker
+from tests.marker.running import RunningMarker, marker, starts_monitoring
 from tests.servers import in_thread
 
 STUDENT = 2001
@@ -71,8 +71,7 @@ def watched(bot: RunningMarker, telegram: Telegram) -> Person:
     bot.storage.redeem(bot.storage.create_invitation(ADMIN), STUDENT, "a_student", "Correct-Horse-7")
     person = Person(telegram, STUDENT, "Student")
     person.says("/start")
-    person.taps("Start Monitoring")
-    eventually("the monitor", lambda: STUDENT in bot.monitors)
+    starts_monitoring(bot, person)
     bot.settles()
     return person
 
