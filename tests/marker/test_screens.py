@@ -121,6 +121,37 @@ def test_taps_say_what_happened(scene: Scene) -> None:
     eventually("the toast", lambda: scene.student.toast() == "Monitoring stops.")
     scene.student.taps("Start Monitoring")
     eventually("the toast", lambda: scene.student.toast() == "Monitoring starts.")
+    questions = {
+        "Update Password": "Now send me your portal password for student_2001.",
+        "Change Username": "Send me your username on the portal: a login such as a_student, or your e-mail.",
+        "Cancel": "Cancelled.",
+        "Delete My Data": "Delete everything that is stored about you?",
+        "Yes, Delete Everything": "Your data is deleted.",
+    }
+    for button, toast in questions.items():
+        scene.student.taps(button)
+        eventually("the toast", lambda toast=toast: scene.student.toast() == toast)  # type: ignore[misc]
+
+
+def test_an_admin_s_taps_say_what_happened(scene: Scene) -> None:
+    """Taps of an admin are answered with what was done, what is asked, or when the screen was drawn."""
+    admin = Person(scene.telegram, ADMIN, "Admin")
+    admin.says("/start")
+    admin.says("/admin")
+    answers = {
+        "View All Students": "As of 15:0",
+        "student_2001": "As of 15:0",
+        "Stop": "Monitoring is off.",
+        "Move to Another Account": "Move student_2001 to another Telegram account?",
+        "Back": "As of 15:0",
+        "Remove": "Remove student_2001?",
+        "Remove for good": "student_2001 is removed.",
+    }
+    for button, toast in answers.items():
+        number = len(scene.telegram.get("/taps"))
+        admin.taps(button)
+        eventually(f"the answer to {button}", lambda at=number: scene.telegram.get("/taps")[at]["answered_at"])  # type: ignore[misc]
+        assert admin.toast().startswith(toast)
 
 
 def test_a_restart_is_on_the_menu(scene: Scene) -> None:
