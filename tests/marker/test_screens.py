@@ -1,17 +1,20 @@
 """Screens follow their state: menus, the admin's panel, lists and cards, by edits and without a new message."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from lessons.events import Event, MonitorState
 from marker.screens import EVERY
 from portal.lessons import Lesson
-from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually, labels
 from tests.marker.running import Run, SteppedClock, to_the_panel
 from tests.marker.test_troubles import watched
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -275,16 +278,47 @@ def test_a_trouble_that_an_earlier_version_stored(scene: Scene) -> None:
 
 def test_two_programs_with_one_token(scene: Scene) -> None:
     """The admin is told once a day that another program uses the token; a restart's overlap is not told."""
-    admin = Person(scene.telegram, ADMIN, "Admin")
+    admin, words = Person(scene.telegram, ADMIN, "Admin"), "Two programs use this bot's token"
     admin.says("/start")
-    scene.bot.learns_of_the_token(True)
-    scene.clock.forward(timedelta(seconds=30))
-    scene.bot.learns_of_the_token(False)
+    for is_shared, seconds in ((True, 30), (False, 120), (True, 50), (False, 120)):
+        scene.bot.learns_of_the_token(is_shared)
+        scene.clock.forward(timedelta(seconds=seconds))
+    scene.bot.monitors[FIRST].finds(ALGEBRA)  # sent after what was told before
+    scene.student.sees("Attendance available")
+    assert admin.counts(words) == 0
     for _ in range(4):
         scene.bot.learns_of_the_token(True)
         scene.clock.forward(timedelta(minutes=1))
-    admin.sees("Two programs use this bot's token")
-    assert admin.counts("Two programs use this bot's token") == 1
+    admin.sees(words)
+    assert admin.counts(words) == 1
+
+
+@pytest.mark.ordeal
+def test_two_programs_fetch_updates(scene: Scene) -> None:
+    """A second program's polls are told although updates come to this one, too, and end the conflict for a moment."""
+    admin, bot, words = Person(scene.telegram, ADMIN, "Admin"), scene.bot, "Two programs use this bot's token"
+    admin.says("/start")
+    menu = admin.waits("the menu", lambda ms: ms[-1] if ms and ms[-1]["from"] == "bot" else None)
+    polls = httpx.Client(base_url=f"{scene.telegram.url}/bot{TOKEN}", timeout=PATIENCE, trust_env=False)
+    with ThreadPoolExecutor() as threads, polls:
+        for number in range(4):
+            eventually("this one's poll", lambda: not scene.telegram.get("/pending", bot=BOT))
+            second = threads.submit(polls.post, "/getUpdates", json={"timeout": 50})
+            eventually("the conflict", lambda: bot.poll.conflict)
+            bot.learns_of_the_token(bot.poll.conflict)
+            assert (admin.counts(words) == 0) or number >= 3
+            assert second.result(PATIENCE).status_code == 409  # ended by the bot's next poll
+            admin.says("/start")
+            newest = menu["message_id"]
+            menu = admin.waits(
+                "another menu", lambda ms, newest=newest: ms[-1] if ms[-1]["message_id"] > newest + 1 else None
+            )
+            eventually("its end", lambda: not bot.poll.conflict)
+            bot.learns_of_the_token(bot.poll.conflict)
+            scene.clock.forward(timedelta(seconds=25))
+    admin.sees(words)
+    assert admin.counts(words) == 1
+
 
 
 @pytest.mark.parametrize("event", [Event.REFUSED, Event.FAILED])
