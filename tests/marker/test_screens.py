@@ -320,7 +320,6 @@ def test_two_programs_fetch_updates(scene: Scene) -> None:
     assert admin.counts(words) == 1
 
 
-
 @pytest.mark.parametrize("event", [Event.REFUSED, Event.FAILED])
 def test_the_end_of_monitoring_leaves_an_open_question(scene: Scene, event: Event) -> None:
     """A monitor's end is told below the question for a password, which keeps its buttons."""
