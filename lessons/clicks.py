@@ -1,4 +1,7 @@
-"""When the open lessons of one student are clicked: quickly at first, rarely after clicks that are not confirmed."""
+"""When the open lessons of one student are clicked: quickly at first, rarely after clicks that are not confirmed.
+
+These are counted in the journal, with the portal's answer, so that a restart of ours begins no new quick ones.
+"""
 
 import logging
 from collections.abc import Callable
@@ -6,9 +9,11 @@ from dataclasses import dataclass, field
 
 from core.clock import Clock
 from lessons.events import Event, StatusEvent
-from portal.errors import PageChanged, PortalError, SessionLost, UnknownView
+from lessons.journal import LessonRow, Lessons
+from portal.errors import NotPressed, PageChanged, PortalError, SessionLost, UnknownView
 from portal.lessons import Lesson
 from portal.session import PortalClient
+from portal.views import LONGEST_TEXT
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +25,7 @@ VERY_RARELY = 60.0  # the same where each click costs the session, and so a sign
 
 @dataclass
 class Tries:
-    """The unconfirmed clicks on one lesson."""
+    """The unconfirmed clicks on one lesson, also by an earlier process."""
 
     clicks: int = 0
     next_at: float = 0.0  # monotonic
@@ -33,16 +38,17 @@ class Clicks:
     """Clicks open lessons and counts what is not confirmed. After three such clicks MARK_REFUSED is reported, once."""
 
     _student: int
+    _journal: Lessons
     _clock: Clock
     _report: Callable[[StatusEvent], None]
-    tries: dict[str, Tries] = field(default_factory=dict)  # of the lessons that were clicked
+    tries: dict[str, Tries] = field(default_factory=dict)  # of the lessons that this process clicked
 
     def is_due(self, key: str) -> bool:
         return key not in self.tries or self._clock.monotonic() >= self.tries[key].next_at
 
-    def press(self, portal: PortalClient, lesson: Lesson) -> bool:
+    def press(self, portal: PortalClient, lesson: Lesson, row: LessonRow) -> bool:
         """Click a lesson; True if the page confirms it. Raises as ``portal.mark``."""
-        tries = self.tries.setdefault(lesson.key, Tries())
+        tries = self.tries.setdefault(lesson.key, Tries(row.unconfirmed, words=row.answer))
         tries.clicks += 1
         log.info("monitor %s: lesson %s, click %d", self._student, lesson.key, tries.clicks)
         try:
@@ -67,3 +73,4 @@ class Clicks:
             kind, picture, source = portal.evidence() if readable else ("", None, "")
             self._report(StatusEvent(Event.MARK_REFUSED, tries.words, lesson, kind, picture, source))
             tries.reported = True
+        self._journal.refused(lesson.key, "" if isinstance(error, NotPressed) else words[:LONGEST_TEXT])

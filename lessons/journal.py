@@ -45,6 +45,10 @@ SCHEMA = Schema(
         UPDATE lessons SET offered = 1 WHERE offered_until IS NOT NULL;
         CREATE INDEX lessons_running ON lessons (student) WHERE over_at IS NULL;
         """,
+        """
+        ALTER TABLE lessons ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0;  -- clicks that were not confirmed
+        ALTER TABLE lessons ADD COLUMN answer TEXT NOT NULL DEFAULT '';         -- the portal's last words about them
+        """,
     ),
 )
 
@@ -70,6 +74,8 @@ class LessonRow:
     requested_at: str | None = None
     over_at: str | None = None
     over_why: str | None = None
+    unconfirmed: int = 0
+    answer: str = ""
 
 
 # An offer with a button, or one that says "Marking...".
@@ -103,6 +109,11 @@ class Lessons:
     def intend(self, key: str, at: datetime) -> None:
         """Record, before the click, that we are about to mark this lesson."""
         self._database.write("UPDATE lessons SET intended_at = coalesce(intended_at, ?) WHERE key = ?", _iso(at), key)
+
+    def refused(self, key: str, words: str) -> None:
+        """Count a click that was not confirmed, and keep the portal's answer to it, if there is one."""
+        change = "unconfirmed = unconfirmed + 1, answer = coalesce(nullif(?, ''), answer)"
+        self._database.write(f"UPDATE lessons SET {change} WHERE key = ?", words, key)  # noqa: S608  # from above
 
     def confirm(self, key: str, at: datetime) -> bool:
         """Record that the page confirmed a mark that we intended; True for exactly one caller."""

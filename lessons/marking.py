@@ -75,7 +75,7 @@ class Marking:
     _read_at: datetime | None = None  # when the page was last read, and showed no lesson that is not in ``_open``
 
     def __post_init__(self) -> None:
-        self._clicks = Clicks(self._records.student, self._clock, self._report)
+        self._clicks = Clicks(self._records.student, self._records.journal, self._clock, self._report)
         self.metrics = self._records.metrics
 
     def request(self, key: str | None) -> None:
@@ -184,7 +184,7 @@ class Marking:
             journal.intend(lesson.key, now)
             before, seen.tried, seen.still_open = seen.still_open, True, False
             try:
-                seen.still_open = not self._clicks.press(portal, lesson)
+                seen.still_open = not self._clicks.press(portal, lesson, row)
             except NotPressed:
                 seen.still_open = before
                 raise
@@ -236,7 +236,7 @@ class Marking:
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, why)
                 self.metrics.ended(why)
                 event = Event.LESSON_MARKED_ELSEWHERE if why == ELSEWHERE else Event.LESSON_CLOSED
-                words = self._clicks.tries[key].words if key in self._clicks.tries else ""
+                words = self._clicks.tries[key].words if key in self._clicks.tries else row.answer
                 self._report(StatusEvent(event, why, lesson, words=words))
             self._quiet.discard(key)
             self._open.pop(key, None)
@@ -251,7 +251,7 @@ def close_reason(row: LessonRow, mode: Mode, seen: OpenLesson | None, requested:
     if seen is not None and seen.tried:
         return CloseReason.NOT_PRESSABLE
     if row.intended_at is not None:
-        return CloseReason.INTERRUPTED
+        return CloseReason.NOT_CONFIRMED if row.answer else CloseReason.INTERRUPTED
     if mode == "manual" and not requested and (row.offered or (seen is not None and seen.offered)):
         return CloseReason.NOT_PRESSED
     if seen is None:

@@ -11,6 +11,7 @@ from marker.services import Services
 from marker.trouble_texts import reason
 from storage import Student
 from telegram_app.i18n import Texts
+from telegram_app.lines import toast
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, Context, below
 
@@ -64,9 +65,16 @@ async def changed_menu(services: Services, person: int, headline: str = "") -> I
     return Item(person, "edit", text, keyboard, slot=SCREEN, view=MENU, headline=headline)
 
 
-async def show_menu(services: Services, person: int, headline: str = "") -> None:
-    """Show the menu in place of a person's screen."""
+def answer(services: Services, _: Texts, headline: str = "") -> str:
+    """Return what the tap is answered with that led to a screen: its headline, or else when it was drawn."""
+    now = services.clock.now()
+    return toast(headline) if headline else _("As of {time}").format(time=clock_time(services, now, now))
+
+
+async def show_menu(services: Services, person: int, headline: str = "") -> str:
+    """Show the menu in place of a person's screen; return the answer to the tap that led to it."""
     await services.outbox.put(await changed_menu(services, person, headline))
+    return answer(services, services.texts(person), headline)
 
 
 async def old_button(services: Services, update: Update, context: Context | None = None) -> None:

@@ -46,11 +46,11 @@ class Presence:
         settings, claims, now = self._services.settings, self._services.claims, self._services.clock.now()
         member = update.my_chat_member
         if settings.single_user and person not in settings.admin_telegram_id:
+            refused = self._services.texts(person)("This bot works for one person only.")
             if update.callback_query is not None:
-                await tapped(update)
+                await tapped(update, refused)
             elif member is None:
-                _ = self._services.texts(person)
-                item = Item(person, "send", _("This bot works for one person only."))
+                item = Item(person, "send", refused)
                 await self._services.outbox.put(item, when=lambda: claims.claim(f"refused:{person}", now))
             raise ApplicationHandlerStop
         if member is not None and member.new_chat_member.status == ChatMember.BANNED:  # the person has blocked the bot

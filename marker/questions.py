@@ -117,13 +117,15 @@ class Questions:
 
     async def ask_password(self, person: int, step: str, data: dict[str, Any], headline: str = "", **how: Any) -> str:
         """Ask, as ``ask``, for the password of the account in ``data``, else of the registered one."""
+        return await self.ask(person, step, data, joined(headline, self.password_question(person, data)), **how)
+
+    def password_question(self, person: int, data: dict[str, Any]) -> str:
         _, student = self._services.texts(person), self._services.storage.student(person)
         username = data.get("username") or (student.username if student is not None else "")
-        question = _(
+        return _(
             "Now send me your portal password for {username}. "
             "I will delete your message at once, and keep the password encrypted. /cancel to stop."
         ).format(username=f"<b>{escape(username)}</b>")
-        return await self.ask(person, step, data, joined(headline, question), **how)
 
     async def ask_passwords_again(self) -> None:
         """Ask again, after a restart, for every password that is due: one typed meanwhile may be lost."""

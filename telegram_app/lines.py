@@ -1,9 +1,17 @@
 """Message texts as Telegram's HTML: escaping, shortening, and splitting long ones into several messages."""
 
+import re
 from collections.abc import Iterable
-from html import escape
+from html import escape, unescape
 
 LONGEST_MESSAGE, LONGEST_CAPTION = 3800, 1000  # UTF-16 units; Telegram's limits are 4096 and 1024 without HTML tags
+LONGEST_TOAST = 200  # characters; Telegram's limit for the answer to a tap
+
+
+def toast(text: str) -> str:
+    """Return a screen's first sentence without HTML: what the tap that led to it is answered with."""
+    plain = unescape(re.sub("<[^>]+>", "", text.strip()))
+    return shortened(re.split(r"(?<=[.!?])\s|\n", plain, maxsplit=1)[0], LONGEST_TOAST)
 
 
 def shortened(text: str, longest: int) -> str:

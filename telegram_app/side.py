@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from telegram.ext import (
 from core.sqlite import DatabaseError
 from telegram_app.claims import Claims
 from telegram_app.i18n import LANGUAGES, Texts, closest, texts
+from telegram_app.lines import toast
 from telegram_app.outage import WriteOutage
 from telegram_app.outbox import Button, Item, Keyboard, Outbox
 from telegram_app.people import ConversationStep, People
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 Context = ContextTypes.DEFAULT_TYPE
 
 SCREEN = "menu"  # the slot of the message that shows a person's current screen
+ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after the answer to its tap
 TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 
 
@@ -114,14 +116,14 @@ class Side:
             return
         person = update.effective_user.id
         self._failed.append(update.update_id)
-        if update.callback_query is not None:
-            await tapped(update)  # a tap is answered even if what it asked for failed
         _ = self.texts(person)
         text = ""
         if self.outage is not None:
             await self.outage.check()
             text = self.outage.line(_)
         text = text or self.apology(_, person, context.error)
+        if update.callback_query is not None:
+            await tapped(update, toast(text))  # a tap is answered even if what it asked for failed
         try:
             await self.outbox.put(Item(person, "send", text))
         except (DatabaseError, sqlite3.DatabaseError):  # not writable, or damaged
@@ -132,10 +134,20 @@ class Side:
 
     # taps
 
-    async def screen_tapped(self, update: Update, toast: str | None = None) -> int:
+    async def screen_tapped(self, update: Update, answer: str) -> int:
         """Answer a tap and return who tapped; the tapped message is their current screen from now on."""
-        await tapped(update, toast)
+        await tapped(update, answer)
         return await self.adopt_screen(update)
+
+    async def answered(self, update: Update, work: Coroutine[Any, Any, str]) -> None:
+        """Do what a tap asks for, and answer the tap with the text that this returns."""
+        _, working = self.texts(sender(update)), asyncio.create_task(work)
+        await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
+        if not working.done():
+            await tapped(update, _("One moment..."))
+        elif not working.cancelled() and working.exception() is None:  # else ``apologise`` answers it
+            await tapped(update, working.result() or None)
+        await working
 
     async def adopt_screen(self, update: Update) -> int:
         """Make the tapped message the current screen of the person who tapped; return the person."""
@@ -151,12 +163,13 @@ class Side:
 
     # the language menu
 
-    def language_handlers(self, show_menu: Callable[[int], Awaitable[None]]) -> list[BaseHandler[Any, Any, Any]]:
+    def language_handlers(self, show_menu: Callable[[int], Awaitable[object]]) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers of /language and of its buttons; ``show_menu`` replaces the screen after a choice."""
 
         async def choose(update: Update, context: Context) -> None:
-            person = await self.screen_tapped(update)
-            await self.choose_language(person, tapped_data(update).removeprefix("lang:"))
+            language = tapped_data(update).removeprefix("lang:")
+            person = await self.screen_tapped(update, LANGUAGES[language])
+            await self.choose_language(person, language)
             await show_menu(person)
 
         return [

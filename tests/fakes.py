@@ -329,6 +329,9 @@ class RecordingJournal(Lessons):
         self._lessons.intend(key, at)
         self._note("intend", key)
 
+    def refused(self, key: str, words: str) -> None:
+        self._lessons.refused(key, words)
+
     def confirm(self, key: str, at: datetime) -> bool:
         first = self._lessons.confirm(key, at)
         if first:

@@ -102,8 +102,8 @@ class AccountMoves:
         await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "photo", text, qr=link))
 
     async def _revoke(self, update: Update, context: Context) -> None:
-        await tapped(update)
-        person = sender(update)
+        person, _ = self._side.who(update)
+        await tapped(update, _("The move code is revoked."))
         if await asyncio.to_thread(self._codes.revoke, person):
             log.info("teacher %d: move code revoked", person)
         await self._side.outbox.put(Item(person, "edit", *await self._question(person), slot=SCREEN))

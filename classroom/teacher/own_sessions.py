@@ -3,7 +3,6 @@
 Old buttons outlive permissions, and data can be forged.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from classroom.domain.sessions import Session
 from classroom.services import Classroom
 from telegram_app.outbox import Item
-from telegram_app.side import Context, sender, tapped, tapped_data
+from telegram_app.side import Context, sender, tapped_data
 
 log = logging.getLogger(__name__)
 
 KEY = r"[0-9a-f]{12}"
-ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after an answer without a text
 FOR_PHONES = {"reopen", "extend", "place", "save"}  # kinds of buttons that a lesson without phones does not have
 # Called with a session, the kind of the button, and what follows the session's ID in the button's data; returns what
 # the tap is answered with.
@@ -41,7 +39,7 @@ class OwnSessions:
     def _checked(self, handler: OnTap) -> Callable[[Update, Context], Coroutine[Any, Any, None]]:
         side = self._classroom.teacher
 
-        async def answer(update: Update) -> str | None:
+        async def answer(update: Update) -> str:
             what, session_id, *rest = tapped_data(update).split(":")
             session, _ = await self.own(update, session_id), side.texts(sender(update))
             if session is not None and session.cancelled:
@@ -50,17 +48,13 @@ class OwnSessions:
             if session is not None and session.without_phones and what in FOR_PHONES:
                 return _("This button is no longer in use.")
             if session is not None:
-                return await handler(session, what, *rest)
+                return await handler(session, what, *rest) or ""
             if (there := await self._classroom.store.session(session_id)) is None or there.teacher != sender(update):
                 return _("This button is no longer in use.")
-            return None
+            return ""
 
         async def handle(update: Update, context: Context) -> None:
-            working = asyncio.create_task(answer(update))
-            await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
-            done = working.done() and working.exception() is None
-            await tapped(update, (working.result() if done else None) or None)
-            await working
+            await side.answered(update, answer(update))
 
         return handle
 

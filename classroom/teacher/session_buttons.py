@@ -25,13 +25,13 @@ from classroom.teacher.own_sessions import KEY, OnTap, OwnSessions
 from classroom.teacher.place import PlaceQuestion
 from classroom.teacher.whole_class import WholeClass
 from classroom.verification.reviews import FaceReviews
+from telegram_app.lines import LONGEST_TOAST
 from telegram_app.outbox import NOTICE, Button, Item
 from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
 _PLAIN = "save|place|board|hands|names|checks|all|again|close|cancel|cancelled|reopen|report|done|look|unchecked"
-LONGEST_TOAST = 200  # characters; Telegram's limit for the answer to a tap
 
 
 @dataclass(eq=False)
@@ -112,10 +112,10 @@ class SessionButtons:
             case "cancelled":
                 return await self._cancel(session)
             case _:
-                await self._change(session, what)
+                return await self._change(session, what)
         return None
 
-    async def _change(self, session: Session, what: str) -> None:
+    async def _change(self, session: Session, what: str) -> str | None:
         """Close, reopen or resend a session; a second tap finds it done, and only shows the board."""
         store, now = self._classroom.store, self._classroom.clock.now()
         changed = False
@@ -130,7 +130,8 @@ class SessionButtons:
                     changed = True
                 elif sheet.differing and self._classroom.sync is not None:
                     self._classroom.sync.compare(sheet)
-        await self._show(session, what, changed)
+                    changed = True
+        return await self._show(session, what, changed)
 
     async def _reopened(self, session: Session) -> bool:
         now = self._classroom.clock.now()
@@ -142,13 +143,13 @@ class SessionButtons:
                 return True
         return False
 
-    async def _extend(self, session: Session, _what: str, drawn_with: str) -> None:
+    async def _extend(self, session: Session, _what: str, drawn_with: str) -> str | None:
         changed = False
         if int(session.closes_at.timestamp()) == int(drawn_with):
             seconds = timedelta(seconds=self._classroom.settings.otp_expiry_seconds)
             closes_at = max(self._classroom.clock.now(), session.closes_at) + seconds
             changed = await self._classroom.store.extend(session.id, closes_at) is not None
-        await self._show(session, "extend", changed)
+        return await self._show(session, "extend", changed)
 
     async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> str | None:
         return await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
@@ -157,12 +158,13 @@ class SessionButtons:
         await self._corrections.decide(session, int(person), accept=what == "fix")
         await self._boards.show(session)
 
-    async def _show(self, session: Session, what: str, changed: bool) -> None:
+    async def _show(self, session: Session, what: str, changed: bool) -> str | None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
         if changed:
             self._classroom.wake_sync(session.id, at_once=True)
         if (fresh := await self._classroom.store.session(session.id)) is not None:
             await self._boards.show(fresh)
+        return None if changed else self._side.texts(session.teacher)("This button is no longer in use.")
 
     async def _ask_cancel(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, ConversationHandler
+from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
 from marker.admin.panel import LINE, ON_A_PAGE, PAGE, AdminScreens, Asked, Draw, Drawn
@@ -18,7 +18,7 @@ from marker.questions import NOTE, Questions, joined
 from marker.services import Services
 from storage import NOBODY, CodeUsed, Invitation, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
-from telegram_app.lines import short
+from telegram_app.lines import short, toast
 from telegram_app.outbox import NOTICE, Button, Item
 from telegram_app.pages import page_of
 from telegram_app.side import Context, below, sender, typed_text
@@ -45,7 +45,14 @@ class Invitations(AdminScreens):
 
     def note_handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the conversation's entry point for the question for whom a code is."""
-        return self._taps({f"^inv:note:{_CODE}": self._ask_note})
+        guarded = self._guarded(self._ask_note)
+
+        async def handle(update: Update, context: Context) -> str | None:
+            await guarded(update, context)
+            step = await self._services.step(sender(update))
+            return NOTE if step is not None and step.name == NOTE else None
+
+        return [CallbackQueryHandler(handle, f"^inv:note:{_CODE}")]
 
     def redeemed(self, code: str, username: str) -> list[Item]:
         """Return the notice that a code was redeemed, for the admin who made it, if they still are one."""
@@ -59,7 +66,7 @@ class Invitations(AdminScreens):
         text = text.format(username=escape(username), code=code, note=escape(invitation.note))
         return [Item(invitation.created_by, "send", text, lane=NOTICE)]
 
-    async def _new_code(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
+    async def _new_code(self, person: int, _: Texts, asked: Asked, context: Context) -> str:
         try:
             code = await asyncio.to_thread(self._services.storage.create_invitation, person)
         except StorageUnavailable:
@@ -95,7 +102,7 @@ class Invitations(AdminScreens):
             keyboard.insert(0, [revoke, Button(noting, f"inv:note:{code}:{page}")])
         return text, keyboard
 
-    async def _ask_revoke(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
+    async def _ask_revoke(self, person: int, _: Texts, asked: Asked, context: Context) -> str:
         code, page = asked["code"], asked["page"]
         invitation = self._services.storage.invitation(code)
         if invitation is None or not _is_unused(self._services, invitation):
@@ -103,9 +110,10 @@ class Invitations(AdminScreens):
         about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")
-        return await self._show(person, question, [[yes], [Button(_("Back"), f"inv:card:{code}:{page}")]], about)
+        await self._show(person, question, [[yes], [Button(_("Back"), f"inv:card:{code}:{page}")]], about)
+        return toast(question)
 
-    async def _revoke(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
+    async def _revoke(self, person: int, _: Texts, asked: Asked, context: Context) -> str:
         code = asked["code"]
         before = self._services.storage.invitation(code)
         try:
@@ -120,13 +128,14 @@ class Invitations(AdminScreens):
         except StorageUnavailable:
             log.exception("revoked code not written")
             headline = _("That could not be saved. Please try again later.")
-        await self._open(person, f"adm:codes:{asked['page']}", headline)
+        return await self._open(person, f"adm:codes:{asked['page']}", headline)
 
-    async def _ask_note(self, person: int, _: Texts, asked: Asked, context: Context) -> str | None:
+    async def _ask_note(self, person: int, _: Texts, asked: Asked, context: Context) -> str:
         if self._services.storage.invitation(asked["code"]) is None:
-            await self._open(person, f"adm:codes:{asked['page']}")
-            return None
-        return await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
+            return await self._open(person, f"adm:codes:{asked['page']}")
+        question = self._note_question(person, asked["code"])
+        await self._questions.ask(person, NOTE, asked, question, in_place=True)
+        return toast(question)
 
     def _note_question(self, person: int, code: str) -> str:
         _ = self._services.texts(person)

@@ -48,7 +48,7 @@ class AccountMoves(AdminScreens):
             else:
                 await asyncio.to_thread(self._services.move_codes.give_back, move.code)
 
-    async def _ask(self, person: int, student: Student, page: int, context: Context) -> None:
+    async def _ask(self, person: int, student: Student, page: int, context: Context) -> str:
         _, who = self._services.texts(person), student.telegram_id
         waiting = await asyncio.to_thread(self._services.move_codes.waiting, who, self._services.clock.now())
         text = _(
@@ -60,9 +60,9 @@ class AccountMoves(AdminScreens):
         if waiting is not None:
             text += "\n\n" + _("A move code is waiting to be used; a new one takes its place.")
             keyboard[0].append(Button(_("Revoke Move Code"), f"mov:revoke:{who}:{page}"))
-        await self._show(person, text, [*keyboard, [Button(_("Back"), f"stu:card:{who}:{page}")]])
+        return await self._show(person, text, [*keyboard, [Button(_("Back"), f"stu:card:{who}:{page}")]])
 
-    async def _make(self, person: int, student: Student, page: int, context: Context) -> None:
+    async def _make(self, person: int, student: Student, page: int, context: Context) -> str:
         _, who = self._services.texts(person), student.telegram_id
         code = new_move_code()
         expires = self._services.clock.now() + LASTS
@@ -72,12 +72,13 @@ class AccountMoves(AdminScreens):
         name = escape(student.username)
         text = _("Move code for {username}: {code}").format(username=name, code=f"<code>{code}</code>")
         text += "\n" + _("It works once, within 24 hours, in the new Telegram account:")
-        await self._show_code(person, text, link)
+        return await self._show_code(person, text, link)
 
-    async def _revoke(self, person: int, student: Student, page: int, context: Context) -> None:
+    async def _revoke(self, person: int, student: Student, page: int, context: Context) -> str:
         if await asyncio.to_thread(self._services.move_codes.revoke, student.telegram_id):
             log.info("admin %d: move code for student %d revoked", person, student.telegram_id)
         await self._ask(person, student, page, context)
+        return self._services.texts(person)("The move code is revoked.")
 
     async def offer(self, person: int, code: str) -> bool:
         """Ask in the new account whether to move, and leave the question for a code; False: it can't be used."""
@@ -96,11 +97,15 @@ class AccountMoves(AdminScreens):
         return True
 
     async def _move_here(self, update: Update, context: Context) -> None:
-        person, code = await self._services.screen_tapped(update), tapped_data(update).rpartition(":")[2]
-        headline = await self._lockouts.codes(person)
-        if not headline and self._services.storage.student(person) is None:
-            headline = await self._move(person, code)
-        await show_menu(self._services, person, headline)
+        person, code = await self._services.adopt_screen(update), tapped_data(update).rpartition(":")[2]
+
+        async def move() -> str:
+            headline = await self._lockouts.codes(person)
+            if not headline and self._services.storage.student(person) is None:
+                headline = await self._move(person, code)
+            return await show_menu(self._services, person, headline)
+
+        await self._services.answered(update, move())
 
     async def _move(self, person: int, code: str) -> str:
         """Move the registration; return the headline for the new account's menu."""

@@ -10,11 +10,11 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
-from marker.menu import fresh_menu, state_word
+from marker.menu import answer, fresh_menu, state_word
 from marker.services import Services
 from storage import Student
 from telegram_app.i18n import Texts
-from telegram_app.lines import short
+from telegram_app.lines import short, toast
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.pages import Page, page_of
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
@@ -33,9 +33,9 @@ Handler = Callable[[Update, Context], Coroutine[Any, Any, Any]]
 Asked = dict[str, str]  # the named groups of a pattern in the data of a tapped button
 Drawn = tuple[str, Keyboard]
 Draw = Callable[[int, Texts, Asked], Awaitable[Drawn]]  # draws a screen that follows its state, and changes nothing
-# Called with the admin, the admin's texts, what the button's data asks for, and the context.
-AdminHandler = Callable[[int, Texts, Asked, Context], Coroutine[Any, Any, Any]]
-StudentHandler = Callable[[int, Student, int, Context], Awaitable[None]]  # the admin, the student, back to which page
+# Called with the admin, the admin's texts, what the button's data asks for, and the context; returns the tap's answer.
+AdminHandler = Callable[[int, Texts, Asked, Context], Coroutine[Any, Any, str]]
+StudentHandler = Callable[[int, Student, int, Context], Awaitable[str]]  # the admin, the student, back to which page
 
 
 @dataclass(eq=False)
@@ -49,32 +49,34 @@ class AdminScreens:
         return {}
 
     def _view_taps(self) -> list[BaseHandler[Any, Any, Any]]:
-        async def handle(person: int, _: Texts, asked: Asked, context: Context) -> None:
-            await self._open(person, context.matches[0].string if context.matches else "")
+        async def handle(person: int, _: Texts, asked: Asked, context: Context) -> str:
+            return await self._open(person, context.matches[0].string if context.matches else "")
 
         return self._taps(dict.fromkeys(self.views(), handle))
 
-    async def _open(self, person: int, view: str, headline: str = "") -> None:
-        """Show one of the views in place of the screen."""
+    async def _open(self, person: int, view: str, headline: str = "") -> str:
+        """Show one of the views in place of the screen; return the answer to the tap that led to it."""
         for pattern, draw in self.views().items():
             if (match := re.match(pattern, view)) is not None:
                 screen = await draw(person, self._services.texts(person), match.groupdict())
                 await self._show(person, *screen, headline, view)
+        return answer(self._services, self._services.texts(person), headline)
 
     def _taps(self, handlers: Mapping[str, AdminHandler]) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers of taps, given by the pattern of the buttons' data."""
         return [CallbackQueryHandler(self._guarded(handler), pattern) for pattern, handler in handlers.items()]
 
     def _guarded(self, handler: AdminHandler) -> Handler:
-        async def guarded(update: Update, context: Context) -> Any:
+        async def guarded(update: Update, context: Context) -> None:
             person = sender(update)
             _, match = self._services.texts(person), context.matches[0] if context.matches else None
             if not self._services.is_admin(person):
                 log.warning("person %d tapped an admin's button", person)
                 await tapped(update, _("This is for the administrator only."))
-                return None
-            await self._services.screen_tapped(update)
-            return await handler(person, _, match.groupdict() if match is not None else {}, context)
+                return
+            await self._services.adopt_screen(update)
+            asked = match.groupdict() if match is not None else {}
+            await self._services.answered(update, handler(person, _, asked, context))
 
         return guarded
 
@@ -95,31 +97,31 @@ class AdminScreens:
             [Button(_("Back"), "menu")],
         ]
 
-    async def _show_code(self, person: int, text: str, link: str, code: str = "") -> None:
+    async def _show_code(self, person: int, text: str, link: str, code: str = "") -> str:
         """Send a code with its QR picture, without buttons, to be forwarded; the panel follows below it."""
         panel = self._panel_screen(self._services.texts(person), code)
         strip, screen = below(person, *panel, f"{PANEL}:{code}" if code else PANEL)
         await self._services.outbox.put(strip, Item(person, "photo", f"{text}\n{escape(link)}", qr=link), screen)
+        return toast(text)
 
     def _student_taps(self, kind: str, handlers: Mapping[str, StudentHandler]) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers of taps about a student, who is looked up; where they are gone, the admin is told."""
 
         def with_student(handler: StudentHandler) -> AdminHandler:
-            async def handle(person: int, _: Texts, asked: Asked, context: Context) -> None:
+            async def handle(person: int, _: Texts, asked: Asked, context: Context) -> str:
                 student, page = self._services.storage.student(int(asked["student"])), int(asked["page"])
                 if student is None:
-                    await self._show_gone(person, page)
-                else:
-                    await handler(person, student, page, context)
+                    return await self._show_gone(person, page)
+                return await handler(person, student, page, context)
 
             return handle
 
         return self._taps({f"^{kind}:{name}:{STUDENT}": with_student(each) for name, each in handlers.items()})
 
-    async def _show_gone(self, person: int, page: int) -> None:
+    async def _show_gone(self, person: int, page: int) -> str:
         _ = self._services.texts(person)
         back = [[Button(_("Back"), f"adm:students:{page}")]]
-        await self._show(person, _("This student is not registered any more."), back)
+        return await self._show(person, _("This student is not registered any more."), back)
 
     def _list_screen(
         self, _: Texts, title: str, page: Page[Any], lines: str, buttons: list[Button], data: str
@@ -130,10 +132,12 @@ class AdminScreens:
         back = [Button(_("Back"), "adm:panel")]
         return f"{heading}\n{lines}", [*pairs, *page.turns(_, data, _("Next")), back]
 
-    async def _show(self, person: int, text: str, keyboard: Keyboard, headline: str = "", view: str = "") -> None:
+    async def _show(self, person: int, text: str, keyboard: Keyboard, headline: str = "", view: str = "") -> str:
+        answers = toast(headline or text)
         text = f"{headline}\n\n{text}" if headline else text
         item = Item(person, "edit", text, keyboard, slot=SCREEN, view=view, headline=headline)
         await self._services.outbox.put(item)
+        return answers
 
 
 class AdminHandlers(AdminScreens):

@@ -92,7 +92,7 @@ class StudentCards(AdminScreens):
         except ValueError:  # the file was edited by hand
             return escape(student.registered_at)
 
-    async def _stop(self, person: int, student: Student, page: int, context: Context) -> None:
+    async def _stop(self, person: int, student: Student, page: int, context: Context) -> str:
         _, who = self._services.texts(person), student.telegram_id
         was_wanted = student.monitoring or self._services.registry.running(who)
         headline = ""
@@ -106,7 +106,8 @@ class StudentCards(AdminScreens):
         if was_wanted:  # a second tap sends no second message
             log.info("admin %d: stopped the monitor of %d", person, who)
             await self._tell_stopped(student)
-        return await self._open(person, f"stu:card:{who}:{page}", headline)
+        await self._open(person, f"stu:card:{who}:{page}", headline)
+        return headline or _("Monitoring is off.")
 
     async def _tell_stopped(self, student: Student) -> None:
         who = student.telegram_id
@@ -115,7 +116,7 @@ class StudentCards(AdminScreens):
         text = _("The administrator has stopped your monitoring. Nothing is marked until you start it again.")
         await self._services.outbox.put(*await told_with_menu(self._services, who, text))
 
-    async def _ask_remove(self, person: int, student: Student, page: int, context: Context) -> None:
+    async def _ask_remove(self, person: int, student: Student, page: int, context: Context) -> str:
         _ = self._services.texts(person)
         who = student.telegram_id
         question = _(
@@ -123,9 +124,9 @@ class StudentCards(AdminScreens):
             "The student is told, and can register again with a new code."
         ).format(username=f"<b>{escape(student.username)}</b>")
         yes, no = Button(_("Remove for good"), f"stu:remove:{who}:{page}"), Button(_("Back"), f"stu:card:{who}:{page}")
-        await self._show(person, question, [[yes], [no]])
+        return await self._show(person, question, [[yes], [no]])
 
-    async def _remove(self, person: int, student: Student, page: int, context: Context) -> None:
+    async def _remove(self, person: int, student: Student, page: int, context: Context) -> str:
         _, who = self._services.texts(person), student.telegram_id
         theirs = self._services.texts(who)
         try:
@@ -159,6 +160,6 @@ class StudentCards(AdminScreens):
         # one more day: a lesson of yesterday may still be on the page
         self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())
 
-    async def _show_gone(self, person: int, page: int) -> None:
+    async def _show_gone(self, person: int, page: int) -> str:
         _ = self._services.texts(person)
-        await self._open(person, f"adm:students:{page}", _("This student is not registered any more."))
+        return await self._open(person, f"adm:students:{page}", _("This student is not registered any more."))

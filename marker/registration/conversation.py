@@ -23,6 +23,7 @@ from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEP
 from marker.registration.passwords import BAD_CODE, PasswordSteps, refusal_text
 from marker.services import Services
 from storage import CODE_LENGTH, StorageError, UnknownCode, UsernameTaken
+from telegram_app.lines import toast
 from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
 from telegram_app.side import TYPED, Context, sender, tapped_data, typed_text
@@ -111,26 +112,31 @@ class Registration:
 
     async def _begin(self, update: Update, context: Context) -> str | int:
         """Ask for a code, or for a registered student's new password, as the tapped button says."""
-        person = await self._services.screen_tapped(update)
+        person, _ = self._services.who(update)
         self._passwords.take_back(person)
         student = self._services.storage.student(person)
         if (student is None) != (tapped_data(update) == "reg:enter"):
+            await self._services.screen_tapped(update, _("This button is no longer in use."))
             return await self._questions.end(person, in_place=True)
         checked = self._lockouts.passwords(person, student.username) if student else self._lockouts.codes(person)
-        if locked := await checked:
+        question = self._questions.password_question(person, {}) if student else self._code_question(person)
+        locked = await checked
+        await self._services.screen_tapped(update, toast(locked or question))
+        if locked:
             return await self._questions.end(person, locked, in_place=True)
-        if student is not None:
-            return await self._questions.ask_password(person, NEW_PASSWORD, {}, in_place=True)
-        return await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
+        step = NEW_PASSWORD if student is not None else CODE
+        return await self._questions.ask(person, step, {}, question, in_place=True)
 
     async def _change_username(self, update: Update, context: Context) -> str | int:
         """Ask for the username again, before the password; of a registered student, too, whose account then changes."""
-        person = await self._services.screen_tapped(update)
+        person, _ = self._services.who(update)
         self._passwords.take_back(person)
-        _, step = self._services.texts(person), await self._questions.open_step(person, *PASSWORDS)
+        step = await self._questions.open_step(person, *PASSWORDS)
+        question = _("Send me your username on the portal: a login such as a_student, or your e-mail.")
+        expired = _("That question has expired. Please begin again.")
+        await self._services.screen_tapped(update, toast(question if step is not None else expired))
         if step is None:
             return await self._questions.end(person, in_place=True)
-        question = _("Send me your username on the portal: a login such as a_student, or your e-mail.")
         return await self._questions.ask(person, USERNAME, step.data, question, in_place=True)
 
     async def _cancel(self, update: Update, context: Context) -> str | int:
@@ -142,7 +148,7 @@ class Registration:
             await old_button(self._services, update)
             return ConversationHandler.END
         if is_tap:
-            await self._services.screen_tapped(update)
+            await self._services.screen_tapped(update, _("Cancelled."))
         self._passwords.take_back(person)
         return await self._questions.end(person, _("Cancelled.") if was_asked else "", in_place=is_tap)
 

@@ -99,8 +99,11 @@ class PasswordSteps:
 
     async def skip(self, update: Update, context: Context) -> None:
         """Store the password untried; where none is being tried any more, show the present state."""
-        person = await self._services.screen_tapped(update)
-        if (trial := self.take_back(person)) is not None:
+        person, _ = self._services.who(update)
+        trial = self.take_back(person)
+        is_over = _("This button is no longer in use.")
+        await self._services.screen_tapped(update, _trial_line(_, UNTRIED) if trial is not None else is_over)
+        if trial is not None:
             return await self._conclude(trial, UNTRIED)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # from before a restart: the password is not there any more

@@ -13,14 +13,15 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from core.sqlite import DatabaseUnavailable
 from marker.lockouts import Lockouts
-from marker.menu import MENU, clock_time, fresh_menu, main_menu, rules_line, show_menu
+from marker.menu import answer, fresh_menu, main_menu, rules_line, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.services import Services
 from marker.student.notices import Offers
 from storage import Mode, NotRegistered, StorageUnavailable, Student
+from telegram_app.lines import toast
 from telegram_app.outbox import Button, Item
-from telegram_app.side import SCREEN, TYPED, Context, tapped_data
+from telegram_app.side import SCREEN, TYPED, Context, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -50,17 +51,17 @@ class StudentHandlers:
             CommandHandler("help", self._help, filters=TYPED),
         ]
 
-    async def _start(self, update: Update, context: Context) -> None:
+    async def _start(self, update: Update, context: Context) -> object:
         person, _ = self._services.who(update)
         if locked := await self._locked(person):
-            await self._services.screen_tapped(update)
+            await self._services.screen_tapped(update, toast(locked))
             return await show_menu(self._services, person, locked)
         was_running = self._services.registry.running(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
-        toast = _("Monitoring is on already.") if was_running else _("Monitoring starts.")
-        await self._services.screen_tapped(update, toast if started else None)
         if started is False and not self._services.registry.waits(person):  # else it starts by itself
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
+        done = _("Monitoring is on already.") if was_running else _("Monitoring starts.")
+        await self._services.screen_tapped(update, done if started else answer(self._services, _, headline))
         return await show_menu(self._services, person, headline)
 
     async def _locked(self, person: int) -> str:
@@ -87,17 +88,18 @@ class StudentHandlers:
         _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
         student = self._services.storage.student(person)
         chosen = _("Automatic mode is on.") if mode == "automatic" else _("Manual mode is on.")
-        await self._services.screen_tapped(update, chosen if student is not None and student.mode == mode else None)
+        is_set = student is not None and student.mode == mode
+        await self._services.screen_tapped(update, chosen if is_set else answer(self._services, _, headline))
         await show_menu(self._services, person, headline)
 
     async def _skip(self, update: Update, context: Context) -> None:
         skip = tapped_data(update) == "skip:yes"
         person, _ = self._services.who(update)
-        toast = None
+        done = answer(self._services, _)
         if (student := self._services.storage.student(person)) is not None:
             await self._services.registry.skip_today(person, skip)
-            toast = _("Today is skipped.") if skip else _("Today is not skipped any more.")
-        await self._services.screen_tapped(update, toast)
+            done = _("Today is skipped.") if skip else _("Today is not skipped any more.")
+        await self._services.screen_tapped(update, done)
         if student is not None and skip:
             await self._offers.end_all(person, student.username, _("Today is skipped."))
         await show_menu(self._services, person)
@@ -115,10 +117,8 @@ class StudentHandlers:
             return None, _("That could not be saved. Please try again later.")
 
     async def _status(self, update: Update, context: Context) -> None:
-        _, now = self._services.who(update)[1], self._services.clock.now()
-        toast = _("As of {time}").format(time=clock_time(self._services, now, now))
-        person = await self._services.screen_tapped(update, toast if tapped_data(update) != MENU else None)
-        await show_menu(self._services, person)
+        person = await self._services.adopt_screen(update)
+        await self._services.answered(update, show_menu(self._services, person))
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._services.who(update)
@@ -132,28 +132,31 @@ class StudentHandlers:
     # Delete My Data
 
     async def _ask_deletion(self, update: Update, context: Context) -> None:
-        person = await self._services.screen_tapped(update)
+        person, _ = await self._services.adopt_screen(update), self._services.who(update)[1]
         if self._services.storage.student(person) is None:
-            return await show_menu(self._services, person)
-        _ = self._services.texts(person)
+            return await self._services.answered(update, show_menu(self._services, person))
         question = _(
             "Delete everything that is stored about you? Monitoring stops. Your portal username and password, the "
             "browser profile and the history of your lessons are deleted. This can't be undone: to register again you "
             "need a new invitation code."
         )
         keyboard = [[Button(_("Yes, Delete Everything"), "del:yes")], [Button(_("Back"), "menu")]]
+        await tapped(update, toast(question))
         await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SCREEN))
         return None
 
     async def _delete(self, update: Update, context: Context) -> None:
-        person = await self._services.screen_tapped(update)
+        await self._services.answered(update, self._deleted(await self._services.adopt_screen(update)))
+
+    async def _deleted(self, person: int) -> str:
+        """Delete everything that is stored of a person; return the answer to their tap."""
         student = self._services.storage.student(person)
         await asyncio.to_thread(self._questions.before_deletion, person)
         if student is None:  # a second tap, which is no reason to keep the account again
             text, keyboard = await main_menu(self._services, person)
             await self._services.forget(person)
             await self._services.outbox.put(Item(person, "send", text, keyboard))
-            return None
+            return toast(text)
         _ = self._services.texts(person)
         self._end_trial(person)
         try:
@@ -175,7 +178,7 @@ class StudentHandlers:
         )
         others = [item for item in told if item.chat_id != person]
         await self._services.outbox.put(Item(person, "send", text, keyboard), *others)
-        return None
+        return toast(text)
 
     def _forget(self, student: Student) -> None:
         self._services.forget_files(student)

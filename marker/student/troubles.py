@@ -57,7 +57,7 @@ class Troubles:
         self._failed: list[tuple[str, StatusEvent]] = []  # usernames of monitors that failed, or what else did
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
-        self._shared_since: datetime | None = None  # another program fetches our updates
+        self._shared: tuple[datetime, datetime] | None = None  # another program fetches our updates: since, last seen
         self._one_at_a_time = asyncio.Lock()  # the message about an error is sent before the one about its end
 
     async def load(self) -> None:
@@ -243,10 +243,14 @@ class Troubles:
     async def check_token(self, is_shared: bool) -> None:
         """Tell the admin, once a day, that another program uses the bot's token."""
         now = self._services.clock.now()
-        self._shared_since = (self._shared_since or now) if is_shared else None
-        if self._shared_since is None or now - self._shared_since < SHARED_FOR:
+        if not is_shared:  # between two conflicts, too: each program gets a part of the updates
             return
-        self._shared_since = now
+        since, last = self._shared or (now, now)
+        since = since if now - last <= SHARED_FOR else now
+        is_told = now - since >= SHARED_FOR
+        self._shared = (now if is_told else since), now
+        if not is_told:
+            return
         items = self._services.to_admins(
             lambda _: _(
                 "Two programs use this bot's token, and each gets only a part of what people send. End the other one; "

@@ -349,6 +349,25 @@ class TestOldVersions:
             assert [(row.key[-2:], row.offered) for row in lessons.offers()] == [("dd", 1)]
             assert [row.key[-2:] for row in lessons.recent(501, "2999-09-01")] == ["cc"]
 
+    def test_lessons_before_answers(self, path: Path) -> None:
+        """Lessons of a version that did not count clicks have none, and keep all else; clicks are counted from now."""
+        make_old(path, ROOT / "tests" / "fixtures" / "lessons_v3.sql")
+        with opened(path) as database:
+            lessons, key = Lessons(database), f"{14 * '0'}bb"
+            rows = [row for student in (501, 502) for row in lessons.recent(student, "2999-09-01")]
+            assert [(row.key[-2:], row.round, row.unconfirmed, row.answer) for row in rows] == [
+                ("aa", 1, 0, ""),
+                ("bb", 2, 0, ""),
+                ("cc", 1, 0, ""),
+                ("dd", 1, 0, ""),
+            ]
+            assert [row.key[-2:] for row in lessons.offers()] == ["cc"]
+            lessons.refused(key, "Только из сети университета")
+            lessons.refused(key, "")
+            row = lessons.get(key)
+            assert row is not None
+            assert (row.unconfirmed, row.answer) == (2, "Только из сети университета")
+
     def test_saved_rooms_of_version_3(self, path: Path) -> None:
         """A teacher's saved rooms of version 3 are read as before."""
         make_old(path, ROOT / "tests" / "fixtures" / "ledger_v3.sql")

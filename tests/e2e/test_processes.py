@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -76,6 +77,26 @@ def test_a_token_that_telegram_does_not_know(tmp_path: Path, telegram: Telegram)
     assert done.returncode == 78
     assert done.stderr.splitlines()[-1].startswith("TELEGRAM_BOT_TOKEN: got a token that Telegram does not know")
     assert stranger not in done.stderr
+
+
+@pytest.mark.ordeal
+def test_the_room_is_logged_at_the_start(tmp_path: Path, telegram: Telegram) -> None:
+    """The start logs how many monitors fit, what is missing for more, and leaves face workers their part."""
+    need_browser()
+    strangers = {  # the bots end after the start: Telegram does not know them
+        name: f"{digit * 10}:AAEhBOweik6ad6PsWZRcXjYZ0123456789x"
+        for name, digit in (("TELEGRAM_BOT_TOKEN", "1"), ("TEACHER_BOT_TOKEN", "3"), ("STUDENT_BOT_TOKEN", "4"))
+    }
+    files = {}
+    for engine in ("none", "local"):
+        more = {"FACE_ENGINE": engine, "MAX_ACTIVE_MONITORS": "10000", "ADMIN_TELEGRAM_ID": "1"}
+        done = run_bot(tmp_path / engine, TELEGRAM_API_URL=telegram.url, **strangers, **more)
+        assert done.returncode == 78
+        room = re.search(r" room for 10000 monitors; memory for \d+, .*open files for (\d+)", done.stderr)
+        assert room, done.stderr
+        assert re.search(r" WARNING .*no room for 10000 monitors: memory for \d+, .*: (raise|lift) ", done.stderr)
+        files[engine] = int(room[1])
+    assert files["none"] > files["local"]
 
 
 def test_one_process_for_one_data_folder(bot: MarkerProcess, admin: Person, telegram: Telegram) -> None:

@@ -96,6 +96,7 @@ def test_marked_is_not_closed() -> None:
 
 ROW = LessonRow("k", 1, "2026-09-07", "Algorithms", "", "", "2026-09-07T04:00:00.000+00:00", None, None, None, None)
 INTENDED, OFFERED = replace(ROW, intended_at="2026-09-07T04:00:01.000+00:00"), replace(ROW, offered=1)
+REFUSED = replace(INTENDED, unconfirmed=4, answer="Только из сети университета")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,9 @@ INTENDED, OFFERED = replace(ROW, intended_at="2026-09-07T04:00:01.000+00:00"), r
         # an earlier process was about to press it, or had
         (CloseReason.INTERRUPTED, INTENDED, "automatic", None, False),
         (CloseReason.INTERRUPTED, INTENDED, "manual", {}, True),
+        # an earlier process, which read the portal's answer
+        (CloseReason.NOT_CONFIRMED, REFUSED, "automatic", None, False),
+        (CloseReason.TAKEN_AWAY, REFUSED, "automatic", {"tried": True, "still_open": False}, False),
         # an offer that was not pressed, whatever else happened
         (CloseReason.NOT_PRESSED, ROW, "manual", {"offered": True}, False),
         (CloseReason.NOT_PRESSED, OFFERED, "manual", {"offered": True, "troubled": True}, False),

@@ -46,7 +46,10 @@ AnyHandler = BaseHandler[Any, Any, Any]
 
 
 class Offline(BaseRequest):
-    """A Telegram that answers every call with success and does nothing."""
+    """A Telegram that answers every call with success, and keeps what the taps are answered with."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[str]] = {}  # by tap
 
     @property
     def read_timeout(self) -> float | None:
@@ -65,6 +68,9 @@ class Offline(BaseRequest):
         """Answer with success."""
         me = {"id": 1, "is_bot": True, "first_name": "Attendance", "username": "attendance_test_bot"}
         result: Any = me if url.endswith("getMe") else True
+        if url.endswith("answerCallbackQuery") and request_data is not None:
+            answer = request_data.parameters
+            self.answers.setdefault(answer["callback_query_id"], []).append(answer.get("text", ""))
         return 200, json.dumps({"ok": True, "result": result}).encode()
 
 
@@ -127,10 +133,11 @@ class House:
 
         watches = Watches(self.database)
         self.registry = MonitorRegistry(self.storage, make, self.bridge, 10, WatchState(watches, self.clock))
+        self._telegram = Offline()
         self.application = (
             ApplicationBuilder()
             .token(TOKEN)
-            .request(Offline())
+            .request(self._telegram)
             .get_updates_request(Offline())
             .updater(None)
             .rate_limiter(PriorityRateLimiter(per_second=100_000))
@@ -196,16 +203,19 @@ class House:
         content: dict[str, Any] = {"text": text, "entities": entities} if text else {}
         self._hand_in({kind: self._message(person, **content, **more)})
 
-    def taps(self, person: int, data: str) -> None:
-        """Have somebody tap a button with this data, on a message from whenever."""
+    def taps(self, person: int, data: str) -> str:
+        """Have somebody tap a button with this data, on a message from whenever; return the toast."""
+        number = str(next(self._numbers))
         tap = {
-            "id": str(next(self._numbers)),
+            "id": number,
             "from": _user(person),
             "chat_instance": "1",
             "data": data,
             "message": self._message(1, text="a screen", chat=person),
         }
         self._hand_in({"callback_query": tap})
+        (toast,) = self._telegram.answers.pop(number)  # a second answer would be refused
+        return toast
 
     def settles(self) -> None:
         """Run the loop until the handlers' and monitors' tasks are done."""

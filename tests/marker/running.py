@@ -211,8 +211,10 @@ class RunningMarker:
         bridge: Bridge,
         loop: asyncio.AbstractEventLoop,
         database: Database,
+        poll: PollingRequest,
     ) -> None:
         self._bridge = bridge
+        self.poll = poll
         self.database = database
         self.services = services
         self.storage = services.storage
@@ -344,7 +346,7 @@ async def marker(
         )
         conversations = Marker(services, people.unreachable())
         conversations.add_to(application)
-        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop(), database))
+        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop(), database, poll))
         await stack.enter_async_context(running(application))
         services.username = application.bot.username
         stack.push_async_callback(outbox.close)

@@ -6,6 +6,7 @@ actor may change, and what was shown with what this chat may see. RIGHTS_EXAMPLE
 """
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,7 @@ from marker.monitors.password_check import Outcome, TrialResult
 from marker.questions import NOTE, USERNAME
 from portal.lessons import Lesson
 from storage import Student
+from telegram_app.lines import LONGEST_TOAST
 from telegram_app.outbox import Item
 from telegram_app.people import People
 from tests.marker.rights import House
@@ -200,7 +202,11 @@ class World(RuleBasedStateMachine):
         self.does(actor, lambda: self.house.says(actor, text, **more))
 
     def taps(self, actor: int, data: str) -> None:
-        self.does(actor, lambda: self.house.taps(actor, data))
+        """Tap a button, which has to be answered with a text."""
+        toasts: list[str] = []
+        self.does(actor, lambda: toasts.append(self.house.taps(actor, data)))
+        assert 0 < len(toasts[0]) <= LONGEST_TOAST, f"{data!r} is answered with {toasts[0]!r}"
+        assert not re.search(r"<\w|&\w+;|\n", toasts[0]), toasts[0]
 
     def a_code(self) -> str:
         """Have the first admin make a code, and return it."""
@@ -394,9 +400,17 @@ SETTINGS = settings(
 )
 
 
+def test_every_button_has_a_toast() -> None:
+    """The directed walk taps the buttons of every handler, and each tap is answered with a text."""
+    World.reached.clear()
+    World.handlers.clear()
+    World().teardown()
+    assert World.handlers - set(World.reached) == set()
+
+
 @pytest.mark.ordeal
 def test_rights() -> None:
-    """Nobody changes or sees other people's data, whatever they type and tap; every handler was reached."""
+    """Nobody changes or sees other people's data, whatever they type and tap; every tap is answered with a text."""
     World.reached.clear()
     run_state_machine_as_test(World, settings=SETTINGS)
     missed = World.handlers - set(World.reached)
@@ -428,11 +442,12 @@ class Talkative(House):
 class Confused(House):
     """A marker that changes the first student at anybody's tap."""
 
-    def taps(self, person: int, data: str) -> None:
-        super().taps(person, data)
+    def taps(self, person: int, data: str) -> str:
+        toast = super().taps(person, data)
         students = self.storage.students()
         if students and data.startswith("mode:"):
             self.storage.set_mode(students[0].telegram_id, "manual" if students[0].mode == "automatic" else "automatic")
+        return toast
 
 
 @pytest.mark.parametrize("house", [Unguarded, Talkative, Confused])

@@ -1,17 +1,20 @@
 """Screens follow their state: menus, the admin's panel, lists and cards, by edits and without a new message."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from lessons.events import Event, MonitorState
 from marker.screens import EVERY
 from portal.lessons import Lesson
-from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually, labels
 from tests.marker.running import Run, SteppedClock, to_the_panel
 from tests.marker.test_troubles import watched
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -121,6 +124,37 @@ def test_taps_say_what_happened(scene: Scene) -> None:
     eventually("the toast", lambda: scene.student.toast() == "Monitoring stops.")
     scene.student.taps("Start Monitoring")
     eventually("the toast", lambda: scene.student.toast() == "Monitoring starts.")
+    questions = {
+        "Update Password": "Now send me your portal password for student_2001.",
+        "Change Username": "Send me your username on the portal: a login such as a_student, or your e-mail.",
+        "Cancel": "Cancelled.",
+        "Delete My Data": "Delete everything that is stored about you?",
+        "Yes, Delete Everything": "Your data is deleted.",
+    }
+    for button, toast in questions.items():
+        scene.student.taps(button)
+        eventually("the toast", lambda toast=toast: scene.student.toast() == toast)  # type: ignore[misc]
+
+
+def test_an_admin_s_taps_say_what_happened(scene: Scene) -> None:
+    """Taps of an admin are answered with what was done, what is asked, or when the screen was drawn."""
+    admin = Person(scene.telegram, ADMIN, "Admin")
+    admin.says("/start")
+    admin.says("/admin")
+    answers = {
+        "View All Students": "As of 15:0",
+        "student_2001": "As of 15:0",
+        "Stop": "Monitoring is off.",
+        "Move to Another Account": "Move student_2001 to another Telegram account?",
+        "Back": "As of 15:0",
+        "Remove": "Remove student_2001?",
+        "Remove for good": "student_2001 is removed.",
+    }
+    for button, toast in answers.items():
+        number = len(scene.telegram.get("/taps"))
+        admin.taps(button)
+        eventually(f"the answer to {button}", lambda at=number: scene.telegram.get("/taps")[at]["answered_at"])  # type: ignore[misc]
+        assert admin.toast().startswith(toast)
 
 
 def test_a_restart_is_on_the_menu(scene: Scene) -> None:
@@ -244,16 +278,46 @@ def test_a_trouble_that_an_earlier_version_stored(scene: Scene) -> None:
 
 def test_two_programs_with_one_token(scene: Scene) -> None:
     """The admin is told once a day that another program uses the token; a restart's overlap is not told."""
-    admin = Person(scene.telegram, ADMIN, "Admin")
+    admin, words = Person(scene.telegram, ADMIN, "Admin"), "Two programs use this bot's token"
     admin.says("/start")
-    scene.bot.learns_of_the_token(True)
-    scene.clock.forward(timedelta(seconds=30))
-    scene.bot.learns_of_the_token(False)
+    for is_shared, seconds in ((True, 30), (False, 120), (True, 50), (False, 120)):
+        scene.bot.learns_of_the_token(is_shared)
+        scene.clock.forward(timedelta(seconds=seconds))
+    scene.bot.monitors[FIRST].finds(ALGEBRA)  # sent after what was told before
+    scene.student.sees("Attendance available")
+    assert admin.counts(words) == 0
     for _ in range(4):
         scene.bot.learns_of_the_token(True)
         scene.clock.forward(timedelta(minutes=1))
-    admin.sees("Two programs use this bot's token")
-    assert admin.counts("Two programs use this bot's token") == 1
+    admin.sees(words)
+    assert admin.counts(words) == 1
+
+
+@pytest.mark.ordeal
+def test_two_programs_fetch_updates(scene: Scene) -> None:
+    """A second program's polls are told although updates come to this one, too, and end the conflict for a moment."""
+    admin, bot, words = Person(scene.telegram, ADMIN, "Admin"), scene.bot, "Two programs use this bot's token"
+    admin.says("/start")
+    menu = admin.waits("the menu", lambda ms: ms[-1] if ms and ms[-1]["from"] == "bot" else None)
+    polls = httpx.Client(base_url=f"{scene.telegram.url}/bot{TOKEN}", timeout=PATIENCE, trust_env=False)
+    with ThreadPoolExecutor() as threads, polls:
+        for number in range(4):
+            eventually("this one's poll", lambda: not scene.telegram.get("/pending", bot=BOT))
+            second = threads.submit(polls.post, "/getUpdates", json={"timeout": 50})
+            eventually("the conflict", lambda: bot.poll.conflict)
+            bot.learns_of_the_token(bot.poll.conflict)
+            assert (admin.counts(words) == 0) or number >= 3
+            assert second.result(PATIENCE).status_code == 409  # ended by the bot's next poll
+            admin.says("/start")
+            newest = menu["message_id"]
+            menu = admin.waits(
+                "another menu", lambda ms, newest=newest: ms[-1] if ms[-1]["message_id"] > newest + 1 else None
+            )
+            eventually("its end", lambda: not bot.poll.conflict)
+            bot.learns_of_the_token(bot.poll.conflict)
+            scene.clock.forward(timedelta(seconds=25))
+    admin.sees(words)
+    assert admin.counts(words) == 1
 
 
 @pytest.mark.parametrize("event", [Event.REFUSED, Event.FAILED])

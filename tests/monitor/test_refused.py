@@ -53,6 +53,35 @@ class TestMarks:
         closed = scene.only(Event.LESSON_CLOSED)
         assert (closed.text, closed.words) == (CloseReason.NOT_CONFIRMED.value, WORDS)
 
+    @pytest.mark.parametrize("words", [WORDS, ""])
+    def test_over_a_restart(self, words: str) -> None:
+        """The next process goes on with rare clicks, and reports the closing with the words that the last one read."""
+        first = Scene()
+        first.portal.page = shows(ALGORITHMS)
+        first.portal.clicks.extend([words or False] * 100)
+        first.run(50)
+        assert first.portal.count("click Algorithms") == 4
+        second = Scene(lessons=first.lessons, begin=first.clock.now())
+        second.portal.page = shows(ALGORITHMS)
+        second.portal.clicks.extend([False] * 100)
+        second.run(70)
+        assert second.portal.count("click Algorithms") == 3
+        assert second.only(Event.MARK_REFUSED).text == words
+        third = Scene(lessons=first.lessons, begin=second.clock.now()).run(30)
+        closed = third.only(Event.LESSON_CLOSED)
+        reason = CloseReason.NOT_CONFIRMED if words else CloseReason.INTERRUPTED
+        assert (closed.text, closed.words) == (reason.value, words)
+
+    def test_of_another_round(self) -> None:
+        """The next round of the lesson is clicked quickly again."""
+        scene = Scene()
+        scene.portal.page = shows(ALGORITHMS)
+        scene.portal.clicks.extend([WORDS] * 100)
+        scene.commands.at(10, lambda: scene.portal.show(NOTHING))
+        scene.commands.at(40, lambda: scene.portal.show(shows(ALGORITHMS)))
+        scene.run(50)
+        assert [row.unconfirmed for row in scene.lessons.recent(501, "")] == [3, 3]
+
     def test_without_an_answer(self) -> None:
         """Clicks that have no effect at all are reported the same way, without words."""
         scene = Scene()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +15,7 @@ from telegram.request import BaseRequest, RequestData
 
 from core.sqlite import Database, DatabaseUnavailable
 from telegram_app.claims import Claims
+from telegram_app.lines import toast
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
 from telegram_app.rate_limiter import PriorityRateLimiter
@@ -32,6 +33,7 @@ class FakeTelegram(BaseRequest):
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refuses: set[str] = set()
+        self.on_answer: Callable[[], None] = lambda: None  # called when a tap is answered
 
     @property
     def read_timeout(self) -> float | None:
@@ -51,6 +53,8 @@ class FakeTelegram(BaseRequest):
             me = {"id": 1, "is_bot": True, "first_name": "Bot", "username": "side_test_bot"}
             return 200, json.dumps({"ok": True, "result": me}).encode()
         self.calls.append((name, request_data.parameters if request_data is not None else {}))
+        if name == "answerCallbackQuery":
+            self.on_answer()
         if name in self.refuses:
             return 400, b'{"ok": false, "error_code": 400, "description": "Bad Request: query is too old"}'
         chat = {"id": AIDA, "type": "private"}
@@ -206,8 +210,46 @@ class TestTaps:
     async def test_refused_answer(self, world: World) -> None:
         """The button works although Telegram refuses the answer, as it does for an old tap."""
         world.telegram.refuses = {"answerCallbackQuery"}
-        assert await world.side.screen_tapped(world.update(callback_query=_tap("go"))) == AIDA
+        assert await world.side.screen_tapped(world.update(callback_query=_tap("go")), "Done.") == AIDA
         assert world.outbox.slots == {SCREEN: 77}
+
+    async def test_quick_work(self, world: World) -> None:
+        """A tap is answered with what its work returns, once this is done; an empty text is none."""
+        done: list[str] = []
+
+        async def work(answer: str) -> str:
+            assert world.telegram.texts("answerCallbackQuery")[len(done) :] == []
+            done.append(answer)
+            return answer
+
+        for answer in ("Done.", ""):
+            await world.side.answered(world.update(callback_query=_tap("go")), work(answer))
+        assert world.telegram.texts("answerCallbackQuery") == ["Done.", None]
+
+    async def test_slow_work(self, world: World) -> None:
+        """Work that takes long goes on after the tap is answered, and is waited for; its result is on the screen."""
+        goes_on = asyncio.Event()
+
+        async def work() -> str:
+            await goes_on.wait()
+            return "Done."
+
+        world.telegram.on_answer = goes_on.set
+        await world.side.answered(world.update(callback_query=_tap("go")), work())
+        assert world.telegram.texts("answerCallbackQuery") == ["One moment..."]
+
+    async def test_failing_work(self, world: World) -> None:
+        """Work that fails is answered by the apology, once."""
+
+        async def fail(update: Update, _context: Any) -> None:
+            async def work() -> str:
+                raise KeyError("of ours")
+
+            await world.side.answered(update, work())
+
+        world.application.add_handler(CallbackQueryHandler(fail), group=1)
+        await world.taps("go")
+        assert world.telegram.texts("answerCallbackQuery") == ["Something went wrong on our side."]
 
     async def test_old_button(self, world: World) -> None:
         """An old button is answered in the person's language; the screen stays what it was."""
@@ -300,6 +342,21 @@ class TestApology:
         """An error without a person, such as a failed poll, is no reason for an apology."""
         await world.side.apologise(None, cast(Any, SimpleNamespace(error=KeyError(), bot=world.application.bot)))
         assert world.outbox.items == []
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<b>Revoke</b> this code? Nobody will be able to.", "Revoke this code?"),
+        ("Invitation code: <code>A3KX9M7P</code>\nIt works once.", "Invitation code: A3KX9M7P"),
+        ("Send a login such as a.student, or your e-mail.", "Send a login such as a.student, or your e-mail."),
+        ("AT&amp;T &lt;x&gt; is removed.", "AT&T <x> is removed."),
+        ("x" * 300, "x" * 199 + "\u2026"),
+    ],
+)
+def test_toast(text: str, answer: str) -> None:
+    """A tap is answered with the first sentence of the screen that it leads to, without HTML, in 200 characters."""
+    assert toast(text) == answer
 
 
 def test_typed_text() -> None:

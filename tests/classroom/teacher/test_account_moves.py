@@ -68,6 +68,7 @@ def test_a_code_works_once(run: Run, teacher: Teacher, newcomer: Teacher, telegr
     teacher.says("/move")
     teacher.sees("a new one takes its place")
     teacher.taps("Revoke Move Code")
+    eventually("the answer", lambda: teacher.toast() == "The move code is revoked.")
     teacher.settles()
     newcomer.says(f"/start {code}")
     newcomer.sees("can't be used any more")
