@@ -4,7 +4,7 @@ Which of the two is wrong stays secret. The limits and their reasons are in code
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -64,11 +64,12 @@ class CodeEntry:
         """
         store, now = self._classroom.store, self._classroom.clock.now()
         at, waited = typed.counted(now, self._grace) if typed is not None else (now, 0.0)
-        if (until := await self._locked_until(person, now)) is not None:
-            return Answer(AnswerKind.LOCKED, until=until)
         binding = await store.binding_of(person)
         own = binding.student_id if binding is not None else ""
         readings = [(claimed or own, digits) for claimed, digits in ((student_id, code), *others)]
+        ids = {own, *(claimed for claimed, _digits in readings)}
+        if (until := await self._locked_until(person, now, ids)) is not None:
+            return Answer(AnswerKind.LOCKED, until=until)
         sessions = {
             digits: await store.session_by_code(digits, at) or await store.session_by_code(digits, now)
             for digits in {digits for _id, digits in readings}
@@ -88,24 +89,35 @@ class CodeEntry:
                 return Answer(AnswerKind.EXPIRED, expired, is_new=end_of(expired) > now)
         code_of = Code.STUDENT_ID if any(sessions.values()) else Code.OTP
         noted(log, code_of, f"person {person}: no running session has this code and this student ID{times}")
-        return await self._wrong(person, readings, binding, at)
+        had_code = next((session.id for session in sessions.values() if session is not None), "")
+        return await self._wrong(person, readings, binding, at, had_code)
 
-    async def _locked_until(self, person: int, now: datetime) -> datetime | None:
+    async def _locked_until(self, person: int, now: datetime, ids: Collection[str]) -> datetime | None:
+        """Return until when an account is locked at the latest; None: it is not. ``ids``: its own, and those typed."""
         store = self._classroom.store
         tries = await store.tries_of(person, now - codes.TRIES_WINDOW)
         if len(tries) < codes.TRIES:
             return None
-        sessions = {each.student_id: await self._sessions_with(each.student_id, tries[0].at) for each in tries}
-        until = codes.locked_until(tries, sessions)
-        return until if until is not None and now < until else None
+        every_id = {*ids, *(each.student_id for each in tries)}
+        known = {each: await self._sessions_with(each, tries[0].at) for each in every_id}
+        meant = [session for each in ids for session in known[each]]
+        told = {each: known[each.student_id] or meant for each in tries}
+        had_code = {each: await store.session(each.code_of) if each.code_of else None for each in tries}
+        until = codes.locked_until(tries, {each: [*told[each], *filter(None, [had_code[each]])] for each in tries})
+        return codes.locked_until(tries, told) if until is not None and now < until else None
 
     async def _sessions_with(self, student_id: str, since: datetime) -> list[Session]:
         """Return the sessions of an ID that had not ended before then, and had a code that it may be sent with."""
         found = await self._classroom.store.sessions_with(student_id, since)
         return [each for each in found if not each.without_phones]
 
-    async def _wrong(self, person: int, readings: Readings, binding: Binding | None, at: datetime) -> Answer:
-        """Count a wrong try, unless the message has only words and no ID of a running session."""
+    async def _wrong(
+        self, person: int, readings: Readings, binding: Binding | None, at: datetime, had_code: str = ""
+    ) -> Answer:
+        """Count a wrong try, unless the message has only words and no ID of a running session.
+
+        ``had_code`` is the session that had the code.
+        """
         store, now = self._classroom.store, self._classroom.clock.now()
         for claimed, _digits in readings:
             if claimed and (sessions := await self._sessions_with(claimed, at)):
@@ -120,7 +132,7 @@ class CodeEntry:
                 bound = _is_bound(binding, session)
                 tries = await store.tries_in_session(session.id, session.opened_at, bound=bound)
                 kind = AnswerKind.UNTOLD if codes.suspicion(0, tries, bound=bound) else kind
-        await store.add_wrong_try(person, claimed, now)
+        await store.add_wrong_try(person, claimed, now, "" if sessions else had_code)
         return Answer(kind)
 
     async def _enter(

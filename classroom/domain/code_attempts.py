@@ -1,10 +1,13 @@
 """Limits on wrong attendance codes: when an account is locked, and when the teacher has to check a right code.
 
 Five wrong codes lock a Telegram account for 15 minutes, but not beyond the end of the lesson they were for (an open
-session with the typed ID on its roster), nor into the next one, nor past a reopening, whose code is new. A code that
-was valid up to 12 hours ago is no guess. After twenty wrong codes on one student ID, a right code from an account that
-is not bound to this ID goes to the teacher. *Bound* means before the session began: wrong codes of strangers don't slow
-down anybody who is bound.
+session with the typed ID on its roster), nor into the next one, nor past a reopening, whose code is new. An ID on no
+roster is mistyped: its lesson is the one whose code was right, or one with the account's own ID or the ID typed now.
+While a code is valid nothing may show whether it was right: the time that is told does not depend on it, and is the
+latest one. A code that was valid up to 12 hours ago is no guess.
+
+After twenty wrong codes on one student ID, a right code from an account that is not bound to this ID goes to the
+teacher. *Bound* means before the session began: wrong codes of strangers don't slow down anybody who is bound.
 
 Otherwise many accounts could try a few codes each until one is right, and share it. So the wrong codes in a session
 are counted: those of unbound accounts on any IDs of its roster, and those of bound accounts on their own. Codes of
@@ -35,20 +38,24 @@ DOUBTS = (MANY_TRIES, MANY_IN_SESSION, CLAIMED_TWICE)  # the teacher checks thes
 
 @dataclass(frozen=True)
 class WrongTry:
-    """A wrong code. ``student_id`` is what was typed, folded."""
+    """A wrong code. ``student_id`` is what was typed, folded.
+
+    ``code_of`` is the session that had the code, where the ID is on no roster: the account must not get to know it.
+    """
 
     student_id: str
     at: datetime
+    code_of: str = ""
 
 
-def locked_until(tries: Sequence[WrongTry], sessions: Mapping[str, Collection[Session]]) -> datetime | None:
+def locked_until(tries: Sequence[WrongTry], sessions: Mapping[WrongTry, Collection[Session]]) -> datetime | None:
     """Return until when wrong codes lock their account, which may be over; None: they are too few.
 
-    ``sessions`` has those with an ID on their rosters that had not ended before the first try.
+    ``sessions`` has those for which each try may have been meant, and that had not ended before the first one.
     """
 
     def counts_until(each: WrongTry) -> datetime:
-        changes = (at for of in sessions.get(each.student_id, ()) for at in (of.opened_at, of.reopened_at, end_of(of)))
+        changes = (at for of in sessions.get(each, ()) for at in (of.opened_at, of.reopened_at, end_of(of)))
         return min([each.at + TRIES_WINDOW, *(at for at in changes if at is not None and at > each.at)])
 
     return sorted(map(counts_until, tries))[-TRIES] if len(tries) >= TRIES else None

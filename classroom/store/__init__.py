@@ -354,14 +354,14 @@ class Store(FaceRecords, Protocol):
 
     # tries
 
-    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
-        await self.insert(Attempt(telegram_id, folded(student_id), at))
+    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime, code_of: str = "") -> None:
+        await self.insert(Attempt(telegram_id, folded(student_id), at, code_of))
 
     async def tries_of(self, telegram_id: int, since: datetime) -> list[WrongTry]:
         """Return an account's wrong tries since then, oldest first."""
         accounts = telegram_id, alias_of(telegram_id, self.cipher.digest)
         found = await self.every(Attempt, "at", telegram_id__in=accounts, at__gt=since)
-        return [WrongTry(each.folded, each.at) for each in found]
+        return [WrongTry(each.folded, each.at, each.code_of) for each in found]
 
     async def tries_on(self, student_id: str, since: datetime) -> int:
         """Count the wrong tries for a student ID since then, of all accounts."""

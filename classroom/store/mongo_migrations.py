@@ -87,4 +87,11 @@ async def _to_version_6(database: AsyncDatabase[Document]) -> None:
             await _add_field(database, name, field, value)
 
 
-MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3, _to_version_4, _to_version_5, _to_version_6]
+async def _to_version_7(database: AsyncDatabase[Document]) -> None:
+    """Migrate as ``schema.py`` does to its version 8."""
+    await _add_field(database, "attempts", "code_of", "")
+
+
+MIGRATIONS: list[Migration] = [
+    *(_to_version_2, _to_version_3, _to_version_4, _to_version_5, _to_version_6, _to_version_7)
+]

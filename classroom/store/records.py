@@ -31,11 +31,12 @@ class UsedNote:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A wrong code or ID; ``folded`` is the student ID that was typed."""
+    """A wrong code or ID, see ``WrongTry``; ``folded`` is the student ID that was typed."""
 
     telegram_id: int
     folded: str
     at: datetime
+    code_of: str = ""
 
 
 def account_hash(telegram_id: int, digest: Digest) -> str:

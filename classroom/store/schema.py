@@ -193,6 +193,9 @@ _VERSION_7 = """
     CREATE UNIQUE INDEX one_sheet_a_lesson ON sheets (campus, batch, subject, date, lesson_key) WHERE freed = 0;
     CREATE INDEX sheets_of_a_day ON sheets (date, batch);
 """
+_VERSION_8 = """
+    ALTER TABLE attempts ADD COLUMN code_of TEXT NOT NULL DEFAULT ''; -- the session that had the code
+"""
 # What older versions stored without a key: hashes of 32 digits, and IDs of students whose data were deleted.
 KEYED = (
     "UPDATE unbindings SET student_id = taken(student_id) WHERE telegram_id IS NULL AND length(student_id) <> 40",
@@ -213,6 +216,6 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _KEYS_FIRST, _VERSION_7),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _KEYS_FIRST, _VERSION_7, _VERSION_8),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

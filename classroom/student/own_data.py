@@ -145,7 +145,11 @@ async def my_data_file(classroom: Classroom, person: str) -> tuple[str, bytes]:
 
 
 def _without_others(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record without other people's accounts: only whether a teacher decided, or others sent the same ID."""
+    """Return a record without other people's accounts: only whether a teacher decided, or others sent the same ID.
+
+    Which session had the code of a wrong try is left out, too: it would tell somebody who guesses that it was right.
+    """
+    record.pop("code_of", None)
     return record | {name: record[name] not in (0, None, [], "[]") for name in _OTHERS if name in record}
 
 

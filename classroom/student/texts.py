@@ -102,7 +102,9 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             )
         case AnswerKind.LOCKED:
             minute = (told.until or datetime.now(UTC)).astimezone(settings.zone) + timedelta(seconds=59)
-            text = _("Too many wrong codes. Try again at {time}; your teacher can mark you by hand.")
+            text = _(
+                "Too many wrong codes. You can try again at {time} at the latest; your teacher can mark you by hand."
+            )
             return text.format(time=f"{minute:%H:%M}")
         case AnswerKind.EXPIRED if told.session is not None and told.session.cancelled:
             return over_text(_, told.session)

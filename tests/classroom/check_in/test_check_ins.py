@@ -333,14 +333,49 @@ class TestGuessing:
         locked = await scenario.check_ins.enter(STUDENT, "S001", "222222")
         assert (locked.kind, locked.until) == (AnswerKind.LOCKED, closes_at)
 
-    async def test_stranger(self, scenario: CheckInScenario) -> None:
-        """An account that names IDs of no roster is locked for 15 minutes."""
+    @pytest.mark.parametrize(("code", "free_at"), [(CODE, 120), (WRONG, 900)], ids=["right", "wrong"])
+    async def test_stranger(self, scenario: CheckInScenario, code: str, free_at: int) -> None:
+        """IDs of no roster lock an account for 15 minutes, or until the end of the session whose code was right.
+
+        While that session is open nothing depends on whether the code was right: guessing must not pay.
+        """
         await scenario.opens()
         for _ in range(5):
-            assert await scenario.enters("X", CODE) is AnswerKind.WRONG
-        for seconds, answer in ((0, AnswerKind.LOCKED), (121, AnswerKind.LOCKED), (900, AnswerKind.WRONG)):
+            assert await scenario.enters("X", code) is AnswerKind.WRONG
+        for seconds in (0, 119):
             scenario.clock.seconds = seconds
-            assert await scenario.enters("X", CODE) is answer
+            locked = await scenario.check_ins.enter(STUDENT, "X", code)
+            assert (locked.kind, locked.until) == (AnswerKind.LOCKED, OPENED + timedelta(seconds=900))
+        for seconds, answer in ((free_at - 1, AnswerKind.LOCKED), (free_at, AnswerKind.WRONG)):
+            scenario.clock.seconds = seconds
+            assert await scenario.enters("X", WRONG) is answer
+
+    @pytest.mark.parametrize("code", [CODE, WRONG])
+    async def test_mistyped(self, scenario: CheckInScenario, code: str) -> None:
+        """Who mistypes the ID five times is locked until this session ends, whatever the codes, and not in the next."""
+        session = await scenario.opens()
+        for tries in range(5):
+            await scenario.enters(f"X{tries}", code)
+        locked = await scenario.check_ins.enter(STUDENT, "S001", CODE)
+        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, session.closes_at)
+        scenario.clock.seconds = 121
+        await scenario.opens(2, code="222222")
+        assert await scenario.enters(code="222222") is AnswerKind.PLACE
+
+    async def test_mistyped_own_id(self, scenario: CheckInScenario) -> None:
+        """A bound account is locked until the end of a session with its own ID; after a cancellation it is free."""
+        await scenario.opens()
+        await scenario.enters()
+        scenario.clock.seconds = 121
+        second = await scenario.opens(2, code="222222")
+        for _ in range(5):
+            await scenario.enters("X", WRONG)
+        locked = await scenario.check_ins.enter(STUDENT, "X", WRONG)
+        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, second.closes_at)
+        scenario.clock.seconds = 130
+        await scenario.store.end_session(second.id, scenario.clock.now(), cancelled=True)
+        scenario.clock.seconds = 131
+        assert await scenario.enters("X", WRONG) is AnswerKind.WRONG
 
     async def test_next_lesson(self, scenario: CheckInScenario) -> None:
         """A lock never reaches into the next lesson, also where the last one was closed early."""

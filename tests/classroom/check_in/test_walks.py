@@ -72,8 +72,7 @@ class Walker:
         """Enter an ID and a code: locked after five wrong ones, accepted only if both are right and the ID is free."""
         now, scenario = self.scenario.clock.seconds, self.scenario
         found = {
-            each.student_id: self.run(scenario.store.sessions_with(each.student_id, OPENED))
-            for each in self.tries_of(account)
+            each: self.run(scenario.store.sessions_with(each.student_id, OPENED)) for each in self.tries_of(account)
         }
         until = codes.locked_until(self.tries_of(account), found)
         locked = until is not None and scenario.clock.now() < until

@@ -152,8 +152,9 @@ async def check_version_4(store: Store) -> None:
     assert await store.consent(2001) == Consent(2001, True, after(20), 5, with_class=True)
 
 
-# what the migration from SQLite's version 6 and MongoDB's version 5 adds to each row
-ADDED_WITH_LESSONS: dict[str, dict[str, object]] = {
+# what the migrations since SQLite's version 6 and MongoDB's version 5 add to each row
+ADDED_SINCE: dict[str, dict[str, object]] = {
+    "attempts": {"code_of": ""},
     "sessions": {"lesson": "", "lms_record": "own", "without_phones": False},
     "sheets": {"lesson": "", "lesson_key": "", "lms_record": "own", "lms_kind": ""},
     "marks": {"lesson": "", "lms_record": "own", "lms_kind": ""},  # MongoDB's sheets
@@ -1042,8 +1043,8 @@ class StoreContract:
     async def test_tries(self, store: Store) -> None:
         """Wrong tries are counted by account, and by ID for all accounts, within the window."""
         for person, student_id, seconds in ((2001, "S-1", 0), (2001, "S-2", 10), (2002, "s-1", 20)):
-            await store.add_wrong_try(person, student_id, after(seconds))
-        tries = [WrongTry("s-1", after(0)), WrongTry("s-2", after(10))]
+            await store.add_wrong_try(person, student_id, after(seconds), "a" * 12 if seconds else "")
+        tries = [WrongTry("s-1", after(0)), WrongTry("s-2", after(10), "a" * 12)]
         assert await store.tries_of(2001, after(-1)) == tries
         assert await store.tries_of(2001, after(5)) == tries[1:]
         assert await store.tries_of(2003, after(-1)) == []

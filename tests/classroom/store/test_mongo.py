@@ -33,7 +33,7 @@ from classroom.store.plain import text_of
 from core.encryption import Cipher, EncryptionKeyError
 from core.health import HealthReports
 from tests.classroom.store.contract import (
-    ADDED_WITH_LESSONS,
+    ADDED_SINCE,
     CODE,
     NOW,
     TEACHER,
@@ -282,9 +282,9 @@ async def test_version_5(mongo_uri: str, database: str, documents: AsyncDatabase
         await store.open()
         await store.close()
     await store.open()
-    fixture["schema"] = [{"_id": "classroom", "version": 6}]
+    fixture["schema"] = [{"_id": "classroom", "version": 7}]
     for name, kept in fixture.items():
-        expected = [each | ADDED_WITH_LESSONS.get(name, {}) for each in kept]
+        expected = [each | ADDED_SINCE.get(name, {}) for each in kept]
         assert [each async for each in documents[name].find()] == expected
     await check_version_6(store)
     await store.close()

@@ -23,7 +23,7 @@ from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests import children
 from tests.classroom.store.contract import (
-    ADDED_WITH_LESSONS,
+    ADDED_SINCE,
     TEACHER,
     StoreContract,
     after,
@@ -249,9 +249,9 @@ async def test_version_6(tmp_path: Path) -> None:
     before = all_rows(file)
     store = SqliteStore(file, Cipher(KEY))
     await store.open()
-    expected = {table: [row | ADDED_WITH_LESSONS.get(table, {}) for row in rows] for table, rows in before.items()}
+    expected = {table: [row | ADDED_SINCE.get(table, {}) for row in rows] for table, rows in before.items()}
     expected["marks"] = before["marks"]
-    assert all_rows(file) == expected | {"schema_versions": [{"owner": SCHEMA.owner, "version": 7}]}
+    assert all_rows(file) == expected | {"schema_versions": [{"owner": SCHEMA.owner, "version": 8}]}
     assert min(len(rows) for table, rows in before.items() if table not in ("unbindings",)) > 0
     await check_version_6(store)
     await store.close()

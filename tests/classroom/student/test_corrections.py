@@ -272,7 +272,10 @@ def test_my_data(lesson: str, student: Student, teacher: Teacher, telegram: Tele
 
 
 def test_my_data_of_a_rival(code: str, student: Student, telegram: Telegram) -> None:
-    """A student learns that another account has sent the same ID, and not which one."""
+    """A student learns that another account has sent the same ID, not which one, and of a wrong try no more than typed.
+
+    That the code of a try was right would help somebody who guesses, with IDs of no roster.
+    """
     student.enters("S001", code)
     other = Student(telegram, 20027777)
     other.says(f"/start {code}")
@@ -282,6 +285,10 @@ def test_my_data_of_a_rival(code: str, student: Student, telegram: Telegram) -> 
     found = file_of(student, telegram)
     assert [each["rivals"] for each in found["check_ins"]] == [True]
     assert "20027777" not in json.dumps(found)
+    other.says(f"X999 {code}")
+    other.sees("Student ID and code don't match.")
+    other.says("/my_data")
+    assert [each.keys() for each in file_of(other, telegram)["attempts"]] == [{"telegram_id", "folded", "at"}]
 
 
 def file_of(student: Student, telegram: Telegram) -> Any:

@@ -50,7 +50,7 @@ class TestCode:
             student.says(f"S001 {wrong}")
             eventually("the answer", lambda: student.counts("don't match") == tries)  # noqa: B023
         student.says(f"S001 {code}")
-        told = re.search(r"Try again at (\d\d):(\d\d);", student.sees("Too many wrong codes")["text"])
+        told = re.search(r"try again at (\d\d):(\d\d) at the latest;", student.sees("Too many wrong codes")["text"])
         assert told is not None
         until = clock.now().replace(hour=int(told[1]), minute=int(told[2])) - clock.now()
         assert timedelta(seconds=-60) < until % timedelta(hours=1) < timedelta(minutes=4)  # the session's two minutes
