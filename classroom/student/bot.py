@@ -231,7 +231,7 @@ class StudentBot:
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
             if told.kind is AnswerKind.PLACE:
                 follows = _("When you are in the right place, I put {sign} on it. Then your teacher has to confirm.")
-                if self._faces is not None:
+                if self._faces is not None and told.check_in is not None and await self._faces.follows(told.check_in):
                     follows = _("Then I ask for a round video of your face.")
                 text += "\n" + follows.format(sign=ACCEPTED)
             request = self._classroom.location_request(self._side, person, text, told.check_in)

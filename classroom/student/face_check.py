@@ -22,7 +22,7 @@ from classroom.check_in.face_results import CheckInChange, FaceResults
 from classroom.check_in.face_steps import FaceSteps, seconds_left
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
-from classroom.domain.sessions import CheckIn, CheckInStep, Session
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, face_is_allowed
 from classroom.domain.video_notes import Unusable
 from classroom.overview import subject_of
 from classroom.services import Classroom, question
@@ -73,6 +73,11 @@ class FaceDialog:
             CallbackQueryHandler(self._tap, pattern=r"^face:(yes|class|no|new):[0-9a-f]{12}$"),
             MessageHandler(sent, self._video),
         ]
+
+    async def follows(self, check_in: CheckIn) -> bool:
+        """Return whether a face check follows the right place: the student's roster allows it."""
+        sheets = await self._classroom.store.sheets_of(check_in.session, check_in.student_id)
+        return face_is_allowed(sheets, check_in.student_id)
 
     async def show(self, person: int, answer: Answer) -> None:
         """Ask for consent or for the video in a new message."""

@@ -126,7 +126,7 @@ def test_asked_again(tmp_path: Path, telegram: Telegram) -> None:
 
 
 def test_not_allowed(tmp_path: Path, telegram: Telegram) -> None:
-    """Whose roster says no is never asked for a face: the teacher confirms in the neutral group, like others there."""
+    """Whose roster says no reads nothing of a face, not even beforehand: the teacher confirms in the neutral group."""
     scene = Scene(tmp_path, telegram, "CS-1")
     lines = ["batch,subject,student_id,name,face_allowed", "CS-9,Algebra,M1,A. Minor,no", "CS-9,Algebra,M2,An Adult,"]
     (tmp_path / "rosters" / "minors.csv").write_text("\n".join(lines), encoding="utf-8")
@@ -136,8 +136,10 @@ def test_not_allowed(tmp_path: Path, telegram: Telegram) -> None:
     code = other.opens("CS-9")
     minor, adult = Recording(telegram, 2001), Recording(telegram, 2002)
     minor.comes(code, "M1")
+    assert "face" not in minor.sees("The code is right")["text"]
     minor.is_accepted()
     adult.comes(code, "M2")
+    assert "Then I ask for a round video of your face." in adult.sees("The code is right")["text"]
     adult.sees("Now your face check")
     adult.taps("Without My Face")
     other.sees("Without a face check: 2\n- A. Minor (M1)\n- An Adult (M2)")
