@@ -34,24 +34,45 @@ from portal.lessons import Lesson
 from portal.rehearsal import Rehearsal
 from portal.session import chrome_access
 from portal.trace import Trace
+from portal.views import View
 from storage import Mode
 
 STOPPED, USAGE, REFUSED, PORTAL, BLOCKED, PASSWORD_EXPIRED = 0, 2, 3, 4, 5, 6
 FIRST_TROUBLES = 3  # in a row before the first sign-in, after which the program gives up
 ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
-_ENDS = {Event.REFUSED: REFUSED, Event.BLOCKED: BLOCKED, Event.PASSWORD_EXPIRED: PASSWORD_EXPIRED}
-# What is wrong, and what to do, by the error's type or the event.
+_ENDS = {
+    Event.REFUSED: REFUSED,
+    Event.BLOCKED: BLOCKED,
+    Event.PASSWORD_EXPIRED: PASSWORD_EXPIRED,
+    Event.NO_BROWSER: PORTAL,
+    Event.FAILED: PORTAL,
+}
+# What is wrong, and what to do, by the error's type or the event; empty where the error's own text says both.
 _SENTENCES = {
     "refused": "the portal refuses username or password: check them there, then start this again",
     "blocked": "the portal has blocked this account: ask the registrar's office",
     "password expired": "the portal wants a new password: set it there, then start this again with it",
+    "no browser": "",
+    "failed": "too many unforeseen errors: the log has them, report them",
+    "restarted": "an unforeseen error: nothing to do, a new browser is started; the log has it",
+    "PortalError": "the portal can't be used: open it in a browser to see why",
     "AccountLocked": "the portal has locked this account for a while: wait until you can sign in there yourself",
     "AccountExpired": "this account has expired: ask the registrar's office",
     "PortalSlow": "the portal is slow: nothing to do, the next try waits longer",
     "PortalUnavailable": "the portal is down or can't be reached: check the network, or wait",
+    "CertificateRefused": "",
+    "SignInFailed": "the portal does not finish the sign-in: wait, or sign in there yourself to see why",
+    "SessionLost": "the portal has ended the session: nothing to do, it signs in again",
     "NotThePortal": "this is not the portal: check PORTAL_URL, and whether the network wants a sign-in of its own",
     "UnknownView": "the portal shows a page that this program does not know: open it in a browser",
+    "PageChanged": "the page changes while it is read: nothing to do, it is loaded again",
+    "NotPressed": "a button of the portal can't be pressed: nothing to do, the page is loaded again",
+    "BrowserFailed": "Chrome or its driver failed: close what needs much memory, or install both anew",
+    "DriverMismatch": "",
+    "GridFailed": "the Selenium Grid can't be used: check SELENIUM_REMOTE_URL, and that a node runs",
+    "GridFull": "the Selenium Grid has no place left: wait, or add a node",
+    "DatabaseUnavailable": "the file of marks can't be written: free disk space, or check DATA_DIR",
 }
 
 _Found = tuple[str, Lesson]  # "found" (open) or "marked"
@@ -119,11 +140,20 @@ def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str
     clock = SystemClock()
     trace = Trace(path, clock.monotonic, (username, username.partition("@")[0], password))
     _line(f"rehearsal: nothing is marked; the trace is '{path}'; Ctrl-C stops")
-    why, code = "failed", PORTAL
+    why, code, told = "failed", PORTAL, ""
+
+    def tell(met: View | PortalError) -> None:
+        nonlocal told
+        what = met.value if isinstance(met, View) else type(met).__name__
+        if what != told:
+            _line(f"the portal shows: {what}" if isinstance(met, View) else _sentence(ending(met)))
+        told = what
+
     try:
         browser = chromes.open(profile_name(username), time.sleep)
         try:
-            rehearsal = Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval)
+            interval = settings.refresh_interval
+            rehearsal = Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, interval, on_met=tell)
             rehearsal.run(username, password)
         finally:
             browser.end()
@@ -133,9 +163,12 @@ def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str
         _line(_sentence(event := ending(error)))
         why, code = type(error).__name__, _ENDS.get(event.event, PORTAL)
     finally:
+        captions = []
         with contextlib.suppress(OSError):  # the reason is reported already
-            trace.write("end", why=why)
+            captions = trace.end(why)
         trace.close()
+    if captions:
+        _line(f"captions of buttons in it, of which none may name a person: {', '.join(captions)}")
     _line(f"{why}, {trace.withheld} records withheld; read '{path}' before you hand it in (docs/rehearsal.md)")
     return code
 
@@ -176,6 +209,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
 def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]") -> int:
     """Show the monitor's events until it ends by itself; return the exit code."""
     troubles, watched = 0, False
+    told: set[str] = set()  # troubles since the portal was last watched
     asked: dict[str, float] = {}  # when a lesson was offered, by its key
     while True:
         event = events.get()
@@ -184,8 +218,11 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
         elif event.event is Event.WATCHING:
             _line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
+            told.clear()
         elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED):
-            _line(_sentence(event))
+            if event.cause not in told:
+                _line(_sentence(event))
+            told.add(event.cause)
             troubles += event.code != "PortalSlow"
             if not watched and troubles >= FIRST_TROUBLES:
                 _line("the portal can't be used now")
@@ -197,9 +234,6 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
         elif event.event in _ENDS:
             _line(_sentence(event))
             return _ENDS[event.event]
-        elif event.event in (Event.NO_BROWSER, Event.FAILED):
-            _line(event.text if event.event is Event.NO_BROWSER else f"failed; the log says why: {event.text}")
-            return PORTAL
         elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
             _line(f"closed ({event.text}): {_one_line(event.lesson)} {event.words}".rstrip())
         elif event.event is Event.STOPPED:
@@ -207,9 +241,10 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
 
 
 def _sentence(event: StatusEvent) -> str:
-    sentence = _SENTENCES.get(event.code or event.event.value, event.event.value)
+    """Return what is wrong, what to do, and the portal's own words."""
+    sentence = _SENTENCES.get(event.cause, event.event.value)
     words = event.words or event.text
-    return f"{sentence} ({words})" if words else sentence
+    return f"{sentence} ({words})" if words and sentence else sentence or event.text
 
 
 def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float]) -> None:

@@ -31,6 +31,11 @@ def refused(address: str, code: str) -> CertificateRefused:
         issuer = str(next((each.value for each in name.get_attributes_for_oid(NameOID.COMMON_NAME)), name))
     except (OSError, ValueError) as error:
         log.info("the portal's certificate can't be read (%s)", type(error).__name__)
+    return missing(issuer, code)
+
+
+def missing(issuer: str, code: str) -> CertificateRefused:
+    """Return the error for a certificate by this issuer."""
     if code != UNKNOWN_ISSUER or not issuer:
         text = (
             f"the portal's certificate (by '{issuer}') is not accepted ({code}): check this machine's clock and network"

@@ -5,8 +5,9 @@ A text file of JSON lines. Each record has ``t`` (seconds since the beginning) a
 - begin: ``schema`` (1), ``clock`` (hh:mm, UTC), ``refresh`` (seconds between two loads)
 - shape: ``id`` and ``tree``, the page's elements as [tag, class names, attributes, children]; a text is a string
 - view: ``view`` (see portal/views.py), ``after`` ("load", "sign-in", "change" of the open page), ``ready`` (seconds),
-  ``shape``, ``text`` (the portal's own), ``cards`` ("lines", "caption", "enabled")
+  ``shape``, ``text`` (the portal's own), ``cards`` ("lines", "caption", "enabled"; "known": its button)
 - trouble: ``error``, ``after``, ``shape``, ``text``; end: ``why``
+- captions: before the end, those that name nobody (portal/captions.py), by what stands for them everywhere else
 - requests: lists of kind (see trace.js), HTTP status, bytes, milliseconds
 - withheld: instead of a record in which the username or the password was found after all
 
@@ -22,6 +23,8 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from portal.captions import Captions
 
 SCHEMA = 1
 LIMIT = 50_000_000  # bytes of a trace
@@ -96,6 +99,7 @@ class Trace:
         """Create the file, readable by its owner only. Raises OSError, also if it exists."""
         self.redactor = Redactor()
         self.withheld = 0
+        self._captions = Captions(_WORDS, secrets)
         self._secrets = [secret.casefold() for secret in secrets if secret]
         self._seconds, self._begun, self._size = seconds, seconds(), 0
         self._shapes: dict[str, int] = {}
@@ -113,12 +117,22 @@ class Trace:
 
     def shape(self, tree: Any) -> int:
         """Write the tree of a page, redacted, unless it is known; return its number."""
+        self._captions.note(tree)
         redacted = self.redactor.tree(tree)
         key = json.dumps(redacted)
         if key not in self._shapes:
             self._shapes[key] = len(self._shapes) + 1
             self.write("shape", id=self._shapes[key], tree=redacted)
         return self._shapes[key]
+
+    def end(self, why: str) -> list[str]:
+        """Write the captions that name nobody, and the end; return those captions. Raises OSError."""
+        named = {self.redactor.text(caption): caption for caption in self._captions.nameless()}
+        named = {hidden: caption for hidden, caption in named.items() if hidden != caption}
+        if named:
+            self.write("captions", captions=named)
+        self.write("end", why=why)
+        return list(named.values())
 
     def close(self) -> None:
         os.close(self._file)

@@ -27,8 +27,21 @@ from sandbox.serving import serving
 SCHEMA = 1
 _PAGE = Path(__file__).parent / "page"
 _LOST = ("session lost", "communication problem")
-# What the page showed when a rehearsal met this error.
-_TROUBLES = {"SignInRefused": "refused", "AccountBlocked": "blocked", "PortalUnavailable": "loading"}
+# What a page is played as at which a rehearsal met this error; None: it was no page. A certificate is a connection that
+# fails; a page that changed while it was read is played as it was then.
+_TROUBLES = {
+    "SignInRefused": "refused",
+    **dict.fromkeys(("AccountBlocked", "AccountLocked", "AccountExpired"), "blocked"),
+    "PasswordExpired": "password expired",
+    **dict.fromkeys(("PortalUnavailable", "PortalSlow"), "loading"),
+    "CertificateRefused": "down",
+    "SignInFailed": "login",
+    "SessionLost": "session lost",
+    "UnknownView": "unknown",
+    "NotThePortal": "not the portal",
+    **dict.fromkeys(("PageChanged", "NotPressed"), "login"),
+    **dict.fromkeys(("BrowserFailed", "GridFailed", "GridFull", "DriverMismatch", "BrowserMissing")),
+}
 _BY_ITSELF = ("change", "sign-in")
 _NO_STORE = {"Cache-Control": "no-cache, no-store"}
 
@@ -55,26 +68,47 @@ def read_trace(lines: list[str]) -> list[RecordedView]:
     shapes: dict[int, Any] = {}
     views: list[RecordedView] = []
     page: list[Any] = ["page", 200, 0, 0]
+    captions: dict[str, str] = {}
+    seen: tuple[Any, Any] | None = None  # shape and occasion of the last view
     try:
         records = [json.loads(line) for line in lines if line.strip()]
         if not records or records[0].get("schema") != SCHEMA:
             raise TraceError(f"not a trace of schema {SCHEMA}")
         for record in records:
+            captions.update(record["captions"] if record["kind"] == "captions" else {})
+        for record in records:
             if record["kind"] == "shape":
-                shapes[record["id"]] = record["tree"]
+                shapes[record["id"]] = _named(record["tree"], captions)
             elif record["kind"] == "requests":
                 page = next((each for each in record["requests"] if each[0] == "page"), page)
-            elif record["kind"] == "view" or (record["kind"] == "trouble" and record["error"] in _TROUBLES):
-                status, document, tree = page[1], page[3] / 1000, shapes.get(record["shape"])
-                view = record.get("view") or ("down" if tree is None else _TROUBLES[record["error"]])
-                own = (float(record["t"]), view, record["after"], float(record.get("ready", 0)))
-                views.append(RecordedView(*own, tree, status, document))
+            elif record["kind"] == "view" or (record["kind"] == "trouble" and _TROUBLES.get(record["error"])):
+                shape, after = record["shape"], record["after"]
+                if record["kind"] == "trouble" and seen == (shape, after) and shape is not None:
+                    continue  # what the view before it shows
+                seen = shape, after
+                view = record.get("view") or _trouble(record, shape)
+                own = (float(record["t"]), view, after, float(record.get("ready", 0)))
+                views.append(RecordedView(*own, shapes.get(shape), page[1], page[3] / 1000))
                 page = ["page", 200, 0, 0]
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise TraceError(f"not a trace: {type(error).__name__}") from error
     if not views:
         raise TraceError("the trace has no view")
     return views
+
+
+def _trouble(record: dict[str, Any], shape: int | None) -> str:
+    """Return what a trouble is played as: where nothing arrived, what Chrome shows instead is not the portal's."""
+    view = str(_TROUBLES[record["error"]])
+    unreachable = "net::" in record["text"] or (shape is None and view != "not the portal")
+    return "down" if unreachable else view
+
+
+def _named(node: Any, captions: dict[str, str]) -> Any:
+    """Return a tree with the captions that the trace names."""
+    if isinstance(node, str):
+        return captions.get(node, node)
+    return [*node[:3], [_named(child, captions) for child in node[3]]]
 
 
 @dataclass
@@ -200,6 +234,8 @@ class Replay:
     def _drawn(self, player: _Player) -> dict[str, Any]:
         view = self._views[player.shown]
         answer = {"at": player.shown, "marked": player.marked, "ready": view.view != "loading"}
+        if view.view == "not the portal":
+            answer["foreign"] = True
         return answer if view.tree is None else {**answer, "tree": view.tree}
 
     async def _wait(self, seconds: float) -> None:

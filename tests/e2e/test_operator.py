@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from portal.driver import find_programs
+from portal.certificates import ADD_COMMAND
+from portal.driver import PAIR, find_programs
 from tests.bot_process import MarkerProcess
 from tests.e2e.people import ADMIN, Person, Portal, Telegram, eventually
 from tests.servers import need_browser
+from tests.tls import ISSUER, without_its_issuer
 from tests.waiting import PATIENCE
 
 
@@ -61,6 +63,36 @@ def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: M
     assert lines["storage"][0] == lines["database"][0] == lines["key"][0] == "ok"
     assert not data.exists()
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+@pytest.mark.ordeal
+def test_check_names_a_missing_certificate(portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
+    """A portal without its issuer's certificate fails the check with the issuer's name and the command that adds it."""
+    need_browser()
+    with without_its_issuer(tmp_path) as address:
+        code, lines, said = checked(bot, PORTAL_URL=address)
+    assert code != 0, said
+    state, detail = lines["portal"]
+    assert state == "FAILED"
+    assert f"the certificate of '{ISSUER}' is missing (net::ERR_CERT_AUTHORITY_INVALID)" in detail
+    assert ADD_COMMAND in detail
+    assert lines["Chrome"][0] != "FAILED"
+
+
+@pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+@pytest.mark.ordeal
+def test_check_names_a_driver_of_another_version(portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
+    """A chromedriver that does not fit Chrome fails the check with both versions and what to install."""
+    need_browser()
+    chrome, driver = tmp_path / "chromium", tmp_path / "chromedriver"
+    for program, version in ((chrome, "Chromium 131.0.6778.85 built"), (driver, "ChromeDriver 114.0.5735.90 (386bc0)")):
+        program.write_text(f"#!/bin/sh\necho '{version}'\n", encoding="utf-8")
+        program.chmod(0o755)
+    code, lines, said = checked(bot, CHROME_BIN=str(chrome), CHROMEDRIVER_PATH=str(driver))
+    assert code != 0, said
+    assert lines["Chrome"] == ("FAILED", f"{chrome} is version 131, but ChromeDriver 114.0.5735.90: {PAIR}")
+    assert lines["portal"][0] == "FAILED"
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)

@@ -1,54 +1,24 @@
 """Certificates that Chrome does not accept, and drivers that do not fit: named as what they are, with the remedy."""
 
-import http.server
-import ssl
-import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from portal import certificates
 from portal.driver import mismatch
 from portal.errors import CertificateRefused
 from portal.pages import AttendancePage
 from tests.portal.browsers import OpenBrowser
-
-ISSUER = "Test Intermediate R36"
-
-
-def named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+from tests.tls import ISSUER, without_its_issuer
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a TLS server whose certificate comes without the intermediate that signed it."""
-    folder, now = tmp_path_factory.mktemp("tls"), datetime.now(UTC)
-    issuer, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    builder = x509.CertificateBuilder(named(ISSUER), named("localhost"), own.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=30))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    leaf = builder.sign(issuer, hashes.SHA256())
-    key = own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file = folder / "leaf.pem"
-    file.write_bytes(leaf.public_bytes(serialization.Encoding.PEM) + key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    serving.start()
-    yield f"https://localhost:{server.server_port}/RegistrationOnline"
-    server.shutdown()
-    server.server_close()
-    serving.join()
+    """Return the address of a portal whose certificate Chrome does not accept."""
+    with without_its_issuer(tmp_path_factory.mktemp("tls")) as address:
+        yield address
 
 
 @pytest.mark.browser

@@ -55,6 +55,11 @@
       document.body.replaceChildren(...children.map((child) => (typeof child === "string" ? child : element(child))));
     }
     if (answer.at !== undefined) at = answer.at;
+    if (answer.foreign) { // a page of another server has nothing of Vaadin's, nor the portal's title
+      document.title = "";
+      delete window.vaadin;
+      return;
+    }
     showMarks();
     active = !answer.ready;
     window.vaadin.clients.RegistrationOnline.initializing = active;
@@ -80,6 +85,6 @@
 
   ask({ event: "load" }).then((answer) => {
     draw(answer);
-    if (answer.ready) check();
+    if (answer.ready && !answer.foreign) check();
   });
 })();
