@@ -16,7 +16,7 @@ _UNTRANSLATED = ("trouble", "unknown view", "no browser", "failed")  # by an ear
 # Causes that lie with this installation, and causes that may be one student's own.
 _GRID = {"GridFailed", "GridFull"}
 OURS = {"BrowserFailed", "BrowserMissing", "DriverMismatch", "CertificateRefused", "DatabaseUnavailable"} | _GRID
-PERSONAL = {"SessionLost", "PageChanged", "SignInFailed", "UnknownView", "unknown view"}
+PERSONAL = {"SessionLost", "PageChanged", "NotPressed", "SignInFailed", "UnknownView", "unknown view"}
 
 
 def reason(_: Texts, cause: str, detail: str) -> str:
@@ -31,7 +31,9 @@ def reason(_: Texts, cause: str, detail: str) -> str:
         ("PortalSlow",): _("the portal is very slow"),
         ("SignInFailed",): _("the portal's sign-in form does nothing, or comes back"),
         ("NotThePortal",): _("something else answers at the portal's address"),
-        ("SessionLost", "PageChanged"): _("the portal's page changes or ends the session again and again"),
+        ("SessionLost", "PageChanged", "NotPressed"): _(
+            "the portal's page changes or ends the session again and again"
+        ),
         ("UnknownView", "unknown view"): _("the portal shows a page that I don't know"),
         ("refused",): _("the portal refuses the sign-in"),
         ("blocked",): _("the portal has blocked the account"),
