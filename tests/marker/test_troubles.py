@@ -445,6 +445,7 @@ def test_a_slow_portal_in_the_student_s_language(
     student = watched(bot, telegram, FIRST)
     student.says("/language")
     student.taps(button)
+    student.sees("Режим")  # the menu, in either language
     text = "the portal is slow: the page was not ready within 15 s"
     bot.monitors[FIRST].tells(Event.TROUBLE, text, code="PortalSlow")
     bot.settles()
