@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 
 def settings(folder: Path, **more: object) -> Settings:
     tokens = {"telegram_bot_token": SecretStr(TOKEN), "teacher_bot_token": SecretStr(TEACHER_TOKEN)}
-    return Settings(_env_file=None, data_dir=folder, **tokens | more)  # type: ignore[arg-type,call-arg]
+    return Settings(_env_file=None, data_dir=folder, **tokens | more)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Offline(BaseRequest):
         me = {"id": 1, "is_bot": True, "first_name": "Attendance", "username": "attendance_test_bot"}
         result: Any = me if url.endswith("getMe") else True
         if url.endswith("answerCallbackQuery") and request_data is not None:
-            answer = request_data.parameters
+            answer: dict[str, Any] = request_data.parameters
             self.answers.setdefault(answer["callback_query_id"], []).append(answer.get("text", ""))
         return 200, json.dumps({"ok": True, "result": result}).encode()
 
@@ -294,7 +294,7 @@ def _within(handler: "ConversationHandler[Any]") -> list[AnyHandler]:
 
 
 def _named(handler: AnyHandler) -> str:
-    callback = handler.callback
+    callback = getattr(handler.callback, "func", handler.callback)
     pattern = getattr(handler, "pattern", None)
     commands = getattr(handler, "commands", None)
     about = getattr(pattern, "pattern", None) or (" ".join(sorted(commands)) if commands else "")

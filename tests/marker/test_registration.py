@@ -153,7 +153,7 @@ def test_who_runs_the_bot_is_said_beforehand(run: Run, telegram: Telegram, conta
     student.says(f"/start {bot.storage.create_invitation(ADMIN)}")
     lines = student.sees(ASKED)["text"].splitlines()[-3:]
     assert f"this bot is run by {shown}, who can technically use your password." in lines[0]
-    assert "acts in your name" in lines[1]
+    assert "Automatic mode acts in your name. It is only for lessons that you attend" in lines[1]
     assert "rules are yours to check" in lines[1]
     assert "Delete My Data" in lines[2]
 

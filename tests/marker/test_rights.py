@@ -412,6 +412,7 @@ def test_every_button_has_a_toast() -> None:
 def test_rights() -> None:
     """Nobody changes or sees other people's data, whatever they type and tap; every tap is answered with a text."""
     World.reached.clear()
+    World.handlers.clear()
     run_state_machine_as_test(World, settings=SETTINGS)
     missed = World.handlers - set(World.reached)
     assert missed == set(), f"never reached: {missed}"

@@ -1,5 +1,6 @@
 """Messages about lasting errors, over a strict Telegram: to whom and how often."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -426,6 +427,40 @@ def test_a_fault_of_the_installation(
     bot.settles()
     passes(bot, clock, seconds=1)
     admin.sees("All monitors work again.")
+
+
+@pytest.mark.parametrize(
+    ("button", "slow", "over"),
+    [
+        ("Русский", "портал работает очень медленно", "Портал снова работает"),
+        ("Қазақша", "портал өте баяу жұмыс істеп тұр", "Портал қайта жұмыс істеп тұр"),
+    ],
+    ids=["ru", "kk"],
+)
+def test_a_slow_portal_in_the_student_s_language(
+    run: Run, telegram: Telegram, clock: SteppedClock, button: str, slow: str, over: str
+) -> None:
+    """A slow portal is named in the student's language, in the message and on the menu, without English in it."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    student.says("/language")
+    student.taps(button)
+    student.sees("Режим")  # the menu, in either language
+    text = "the portal is slow: the page was not ready within 15 s"
+    bot.monitors[FIRST].tells(Event.TROUBLE, text, code="PortalSlow")
+    bot.settles()
+    passes(bot, clock, minutes=6)
+
+    def shown(*words: str) -> str:
+        """Wait for the newest message to have these words, and return it without the username."""
+        message = student.waits(str(words), lambda ms: all(each in (ms[-1]["text"] or "") for each in words) and ms[-1])
+        return str(message["text"].replace("student_2001", ""))
+
+    assert re.findall("[A-Za-z]+", shown("[student_2001]", slow)) == []
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    shown(over)
+    student.says("/start")
+    assert re.findall("[A-Za-z]+", shown("student_2001\n", slow)) == []
 
 
 def test_an_unknown_cause_is_told_all_the_same(run: Run, telegram: Telegram, clock: SteppedClock) -> None:

@@ -1,10 +1,15 @@
 """Marks that the portal refuses, sign-ins that lead nowhere: reported once, tries become rare, the end is reported."""
 
+from datetime import datetime
+
 import pytest
 
+from core.sqlite import Database, DatabaseUnavailable
 from lessons.events import CloseReason, Event, StatusEvent
+from lessons.journal import SCHEMA, Lessons
 from portal.errors import PageChanged, PortalUnavailable, SessionLost, SignInFailed
 from portal.views import Reading, View
+from storage import Mode
 from tests.fakes import ALGORITHMS, LOGIN, NOTHING, PHYSICS, shows
 from tests.monitor.scene import Scene
 
@@ -227,3 +232,43 @@ def test_page_that_never_stays() -> None:
         (Event.WATCHING, False),
     ]
     assert scene.portal.count("leave page") > 0
+
+
+class FullDisk(Lessons):
+    """A journal for whose intents there is no room while ``is_full``."""
+
+    is_full = False
+
+    def intend(self, key: str, at: datetime) -> None:
+        if self.is_full:
+            raise DatabaseUnavailable("database or disk is full")
+        super().intend(key, at)
+
+
+@pytest.mark.parametrize("fails", ["every write", "intents"])
+@pytest.mark.parametrize("mode", ["automatic", "manual"])
+def test_nothing_is_clicked_without_the_journal(mode: Mode, fails: str) -> None:
+    """While the journal can't be written no open lesson is clicked, new or clicked before; then each is marked once."""
+    database = Database(":memory:", [SCHEMA])
+    journal = FullDisk(database)
+    scene, clicks = Scene(mode, lessons=journal), list[int]()
+
+    def writes(possible: bool) -> None:
+        if fails == "intents":
+            journal.is_full = not possible
+        else:
+            database.read(f"PRAGMA query_only = {'OFF' if possible else 'ON'}")
+
+    scene.portal.page = shows(ALGORITHMS)
+    scene.portal.clicks.append(WORDS)  # in automatic mode the first click is refused, and would be repeated
+    scene.commands.at(0.5 if mode == "automatic" else 9, lambda: writes(False))
+    scene.commands.at(60, lambda: scene.portal.show(shows(ALGORITHMS, PHYSICS)))
+    scene.commands.at(900, lambda: clicks.append(sum(note.startswith("click") for note in scene.notes)))
+    scene.commands.at(901, lambda: writes(True))
+    for pressed in (10, 960) if mode == "manual" else ():
+        scene.commands.at(pressed, scene.monitor.mark_now)
+    scene.run(1500)
+    assert clicks == [1 if mode == "automatic" else 0]
+    assert scene.count(Event.TROUBLE) > 0
+    assert sorted(scene.marks) == ["marked Algorithms", "marked Physics"]
+    assert scene.count(Event.FAILED) == scene.count(Event.RESTARTED) == 0

@@ -88,3 +88,24 @@ def test_pages_that_are_no_portal_and_a_slow_one(portal: Portal, browser: Browse
     slow.load(portal.address)
     assert slow.settle().view is View.LOGIN
     portal.behaves(slow_ms=0)
+
+
+@pytest.mark.ordeal
+def test_a_portal_of_eleven_seconds_a_request(portal: Portal, browser: Browser) -> None:
+    """With the usual limits such a portal is read, signed in to and marked at; each step takes a few requests."""
+    number = portal.opens(LESSON.subject, LESSON.time)
+    portal.behaves(slow_ms=11_000)
+    slow = ChromePortal(browser, portal.address, time.sleep, SystemClock(), patience=Patience())
+    try:
+        begun = time.monotonic()
+        slow.load(portal.address)
+        assert slow.settle().view is View.LOGIN
+        print(f"login form after {time.monotonic() - begun:.0f} s")
+        assert slow.sign_in(USERNAME, PASSWORD).card(LESSON) is not None
+        print(f"lessons after {time.monotonic() - begun:.0f} s")
+        assert slow.mark(LESSON).confirmed
+        print(f"marked after {time.monotonic() - begun:.0f} s")
+        assert portal.marks() == [(number, USERNAME)]
+    finally:
+        portal.behaves(slow_ms=0)
+        browser.driver.get("about:blank")
