@@ -63,3 +63,9 @@ def kind_for(check_in: CheckIn) -> AnswerKind:
     if check_in.step is CheckInStep.FACE and (check_in.face is None or check_in.face.given_at is None):
         return AnswerKind.CONSENT
     return _KINDS[check_in.step]
+
+
+def too_late(session: Session, check_in: CheckIn, *, recent: bool) -> Answer:
+    """Return the answer to what comes after its step's deadline; with rivals the teacher may still accept."""
+    kind = AnswerKind.REVIEW if check_in.rivals else AnswerKind.OVER
+    return Answer(kind if recent else AnswerKind.NOTHING, session, check_in)

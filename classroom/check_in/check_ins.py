@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from classroom.check_in import claims
-from classroom.check_in.answers import Answer, AnswerKind, kind_for
+from classroom.check_in.answers import Answer, AnswerKind, kind_for, too_late
 from classroom.check_in.code_entry import CodeEntry
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
@@ -75,7 +75,7 @@ class CheckIns(CodeEntry):
         finish = deadline(session, check_in, self._grace)
         if now > finish:
             noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, location too late")
-            return Answer(AnswerKind.OVER if now - finish < RECENT else AnswerKind.NOTHING, session, check_in)
+            return too_late(session, check_in, recent=now - finish < RECENT)
         refusal = policy.refusal(evidence, now, self._classroom.settings.location_policy)
         if refusal is not None:
             log.info("session %s: student %s, location refused: %s", session.id, check_in.student_id, refusal.value)

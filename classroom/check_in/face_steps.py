@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.answers import Answer, AnswerKind, too_late
 from classroom.check_in.check_ins import RECENT, CheckIns, deadline
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Note, NoteRefusal
@@ -139,8 +139,7 @@ class FaceSteps:
 
     def _too_late(self, session: Session, check_in: CheckIn) -> Answer:
         noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, face check too late")
-        recent = self._classroom.clock.now() - check_in.code_at < RECENT
-        return Answer(AnswerKind.OVER if recent else AnswerKind.NOTHING, session, check_in)
+        return too_late(session, check_in, recent=self._classroom.clock.now() - check_in.code_at < RECENT)
 
     async def _consent(self, person: int, *, given: bool, with_class: bool = False) -> None:
         with_class = with_class and self._classroom.settings.face_compare_class

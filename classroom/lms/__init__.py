@@ -12,6 +12,8 @@ from typing import Protocol
 
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 
+NOT_CONFIRMED = "not confirmed"  # the words of a refusal, after unclear answers
+
 
 class LmsError(Exception):
     """A call to the LMS failed. Its text is one line without a secret."""
@@ -30,7 +32,11 @@ class LmsTimedOut(NoAnswer):
 
 
 class Unclear(NoAnswer):
-    """The answer to a write neither confirms nor refuses it (read back)."""
+    """The answer to a write neither confirms nor refuses it (read back); ``unread``: that has failed, too."""
+
+    def __init__(self, text: str, *, unread: bool = False) -> None:
+        super().__init__(text)
+        self.unread = unread
 
 
 class SignedInElsewhere(LmsUnavailable):

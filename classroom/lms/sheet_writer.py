@@ -69,6 +69,23 @@ class SheetState:
     confirmed: Sheet | None = None  # is to be read back
     sessions: set[str] = field(default_factory=set)  # whose sheets are in the record
     compare_at: float = 0.0  # when
+    unclear_at: float | None = None  # the first unclear answer since the last other one
+
+    def outcome(self, error: Exception, pace: SyncPace) -> Exception:
+        """Return a write's failure; unclear answers are a refusal in the end: else nobody would know.
+
+        A proxy's page, also in the place of the record, is an outage, and may last longer.
+        """
+        now, lasts = loop_time(), pace.settling
+        if not isinstance(error, lms.Unclear):
+            return error
+        if error.unread:
+            lasts = pace.longest_pause
+        self.unclear_at = now if self.unclear_at is None else self.unclear_at
+        if now < self.unclear_at + lasts:
+            return error
+        self.unclear_at, self.settled_at = None, now + pace.settling
+        return lms.LmsRefused(str(error), lms.NOT_CONFIRMED)
 
     def due(self, spacing: float, version: int | None = None) -> float:
         """Return when the sheet may be written next; ``version`` is the one to be written."""
@@ -111,7 +128,7 @@ class SheetWriter:
         teacher = await self._teacher(sheet)
         read_back = await self._read_back(teacher, sheet)
         if read_back is None or (read_back.possible and read_back.differs and await self._lms.can_update(teacher)):
-            with suppress(lms.LmsRefused, lms.NotSupported):
+            with suppress(lms.LmsRefused, lms.NotSupported, lms.Unclear):
                 await self._create_or_update(teacher, sheet, create=read_back is None)
             read_back = await self._read_back(teacher, sheet)
         return await self._confirmed(sheet, read_back or self._compare(sheet, ()))
@@ -141,7 +158,10 @@ class SheetWriter:
         try:
             await self._timed(teacher, sheet, self._lms.create(teacher, record_of(sheet)))
         except lms.Duplicate:
-            read_back = await self._read_back(teacher, sheet)
+            try:
+                read_back = await self._read_back(teacher, sheet)
+            except lms.LmsUnavailable:
+                raise lms.Unclear("the LMS has a record of this lesson, and does not show it", unread=True) from None
             if read_back is None:
                 raise lms.LmsUnavailable(CONTRADICTION) from None
             if not read_back.possible and not state.settled_at:  # else it is our own
@@ -169,8 +189,12 @@ class SheetWriter:
         begun = self._clock.monotonic()
         try:
             await write
-        except lms.Unclear:
-            if not await self._agrees(teacher, sheet):
+        except lms.Unclear as unclear:
+            try:
+                agrees = _agree(await self._read_back(teacher, sheet))
+            except lms.LmsError:
+                raise lms.Unclear(str(unclear), unread=True) from None
+            if not agrees:
                 raise
         finally:
             self._metrics.lms_write_seconds.observe(self._clock.monotonic() - begun)
@@ -193,10 +217,9 @@ class SheetWriter:
     async def _agrees(self, teacher: Teacher, sheet: Sheet) -> bool:
         """Whether the LMS certainly has the record as it is here."""
         try:
-            read_back = await self._read_back(teacher, sheet)
+            return _agree(await self._read_back(teacher, sheet))
         except lms.LmsError:
             return False
-        return read_back is not None and read_back.possible and not read_back.differs
 
     async def _read_back(self, teacher: Teacher, sheet: Sheet) -> ReadBack | None:
         """Compare the LMS's record with a sheet; None: it has no record. Raises LmsUnavailable, SignInNeeded."""
@@ -211,6 +234,10 @@ class SheetWriter:
     def _compare(self, sheet: Sheet, lines: tuple[lms.Line, ...] | None) -> ReadBack:
         differs = _not_sent(sheet) if lines is None else differences(sheet, lines)
         return ReadBack(sheet.version, self._clock.now(), possible=lines is not None, differs=differs)
+
+
+def _agree(read_back: ReadBack | None) -> bool:
+    return read_back is not None and read_back.possible and not read_back.differs
 
 
 def record_of(sheet: Sheet) -> lms.Record:

@@ -239,6 +239,7 @@ class LmsSync:
             else:
                 written = await self._writer.write(sheet, state, settled=settled)
             state.backoff.reset()
+            state.unclear_at = None
             if written is not None:
                 self._asked.discard(sheet.teacher)
                 self._compare_later(written, 0.0 if settled else self.pace.quiet)
@@ -257,6 +258,7 @@ class LmsSync:
         self, sheet: Sheet, state: SheetState, error: Exception, pause: float, *, is_confirmed: bool
     ) -> None:
         """Decide what follows a failure; ``pause`` is the time until the next try."""
+        error = error if is_confirmed else state.outcome(error, self.pace)
         level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
         log.log(level, "sheet %s of session %s, next try in %.0f s: %s", sheet.batch, sheet.session, pause, error)
         if isinstance(error, LmsRefused):

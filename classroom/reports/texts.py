@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from classroom.domain.face_policy import CLEAR, is_of_check
 from classroom.domain.sessions import CheckIn, CheckInStep, LmsRecord, Session, Status, attendance_percentage
 from classroom.domain.sorting import name_key
+from classroom.lms import NOT_CONFIRMED
 from classroom.overview import SessionOverview, day_of, note_text, subject_of
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
@@ -80,8 +81,15 @@ def _with_times(overview: SessionOverview, status: Status, zone: ZoneInfo) -> li
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     """Return what the LMS refuses, its reasons, where its record differs from ours, and what to do; HTML."""
     refused = [sheet for sheet in overview.sheets if sheet.refused]
-    text = _("The LMS does not take {batch}; it says: \u201c{why}\u201d")
-    lines = [text.format(batch=short(each.batch, 200), why=short(each.refused, 200)) for each in refused]
+    lines = []
+    for each in refused:
+        text = _("The LMS does not take {batch}; it says: \u201c{why}\u201d")
+        if each.refused == NOT_CONFIRMED:
+            text = _(
+                "The LMS has not confirmed {batch}. Look there, and enter what is missing by hand: the report's files"
+                " have all marks."
+            )
+        lines.append(text.format(batch=short(each.batch, 200), why=short(each.refused, 200)))
     if lines:
         text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
         lines.append(text.format(button=_("Try Again")))

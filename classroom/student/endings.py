@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.check_ins import CheckIns, deadline
 from classroom.check_in.claims import UNBOUND
 from classroom.check_in.face_steps import is_unbound
 from classroom.domain.sessions import DELIVERED_WITHIN, CheckInStep, Session, end_of
@@ -15,7 +16,7 @@ from classroom.store import StoreError
 from classroom.student.bot import ON_SCREEN, PRACTICE, STUDENT_ID
 from classroom.student.corrections import Corrections
 from classroom.student.face_traces import FaceTraces, question_slot
-from classroom.student.texts import over_text
+from classroom.student.texts import answer_text, over_text
 from core.sqlite import DatabaseError
 from telegram_app.outbox import NOTICE, Item
 
@@ -49,20 +50,28 @@ class Endings:
             log.warning("person %d: the time of the question is not stored: %s", person, error)
 
     async def expire(self, session: Session) -> None:
-        """End the check-ins whose time is over, of a cancelled session all open ones, and tell the students."""
+        """End the check-ins whose time is over, of a cancelled session all open ones, and tell the students.
+
+        One whose ID has rivals does not end: the teacher decides, and the student is told so.
+        """
         store, now = self._classroom.store, self._classroom.clock.now()
         marked = {student_id for sheet in await store.sheets(session.id) for student_id in sheet.marks}
         await self._check_ins.expire(session, marked)
+        grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
         for check_in in await store.check_ins(session.id):
             people = [each.telegram_id for each in check_in.rivals if session.cancelled]  # else the teacher decides
-            if check_in.step is CheckInStep.EXPIRED and check_in.student_id not in marked:
+            is_open = check_in.step in (CheckInStep.PLACE, CheckInStep.FACE) and bool(check_in.rivals)
+            is_late = is_open and now > deadline(session, check_in, grace)
+            if (check_in.step is CheckInStep.EXPIRED or is_late) and check_in.student_id not in marked:
                 await self._traces.delete_video(check_in)
                 if check_in.note in UNBOUND or not await is_unbound(self._classroom, check_in):
                     people.append(check_in.telegram_id)
             for person in people:
                 key = f"ended:{session.id}:{check_in.student_id}:{person}:{check_in.updated_at}"
+                answer = Answer(AnswerKind.REVIEW if is_open else AnswerKind.OVER, session, check_in)
+                text = answer_text(self._side.texts(person), answer, self._classroom.settings)
                 items = [
-                    Item(person, "send", over_text(self._side.texts(person), session), ask="nothing", lane=NOTICE),
+                    Item(person, "send", text, ask="nothing", lane=NOTICE),
                     Item(person, "delete", slot=question_slot(check_in.session), lane=NOTICE),
                 ]
                 await self._side.outbox.put(*items, when=functools.partial(self._side.claims.claim, key, now))

@@ -128,7 +128,7 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             return f"{subject}\n" + _("You are in the right place. Your teacher has to confirm; I'll message you here.")
         case AnswerKind.REVIEW:
             text = _("Your teacher has to look at your check-in; I'll message you here.")
-            if told.check_in is not None and told.check_in.note == codes.CLAIMED_TWICE:
+            if told.check_in is not None and (told.check_in.rivals or told.check_in.note == codes.CLAIMED_TWICE):
                 number = account_number(told.check_in.telegram_id)
                 text += " " + _("If your teacher asks for a number, yours is {number}.").format(number=number)
             return f"{subject}\n{text}"

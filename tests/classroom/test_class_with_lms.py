@@ -148,25 +148,35 @@ class TestWorkflow:
             student.sees("The LMS has it.")
             assert lms.records()[0]["students"] == {"S001": 1, "S002": 0, "S003": 0}
 
-    @pytest.mark.parametrize("kind", ["status", "success", "exception", "error"])
+    @pytest.mark.parametrize("kind", ["status", "success", "exception", "error", "empty", "text", "unreadable"])
     @pytest.mark.ordeal
     def test_false_success(
-        self, lms_teacher: Teacher, telegram: Telegram, clock: RunningClock, lms: Lms, kind: str
+        self, lms_teacher: Teacher, run_with_lms: Run, telegram: Telegram, clock: RunningClock, lms: Lms, kind: str
     ) -> None:
-        """A success with an error in it is shown as a refusal, nobody is told that the LMS has it; Try Again helps."""
+        """A success with an error in it, or with nothing, is shown as a refusal; the admin is told, too, once.
+
+        Nobody is told that the LMS has it; Try Again helps. It is the same where the LMS can't be read back.
+        """
+        run_with_lms.starts(classroom_admins=(lms_teacher.number,))
         student, code = Student(telegram, 2001), lms_teacher.opens("CS-1")
-        lms.tells("behaviour", false_success=kind)
+        reads = kind != "unreadable"
+        lms.tells("behaviour", false_success=kind if reads else "empty", read_back=reads)
         student.enters("S001", code)
         student.shares()
         lms_teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
         clock.forward(125)
-        lms_teacher.sees(f"The LMS does not take CS-1; it says: \u201c200 {kind}\u201d")
-        assert student.counts("The LMS has it.") == 0
+        unclear = kind in ("empty", "text", "unreadable")
+        says = f"The LMS does not take CS-1; it says: \u201c200 {kind}\u201d"
+        lms_teacher.sees("The LMS has not confirmed CS-1. Look there" if unclear else says)
+        lms_teacher.sees("The LMS refuses what teachers send.")
+        assert (student.counts("The LMS has it."), student.counts("Sent to the LMS.")) == (0, 0)
         lms.tells("behaviour", false_success=None)
         lms_teacher.taps("Try Again")
-        student.sees("The LMS has it.")
-        assert lms.records()[0]["students"] == {"S001": 1, "S002": 0, "S003": 0}
+        student.sees("The LMS has it." if reads else "Sent to the LMS.")
+        (record,) = lms.records()
+        assert (record["students"], record["copies"]) == ({"S001": 1, "S002": 0, "S003": 0}, 1)
+        assert lms_teacher.counts("The LMS refuses what teachers send.") == 1
 
     @pytest.mark.ordeal
     def test_no_read_back(self, lms_teacher: Teacher, telegram: Telegram, clock: RunningClock, lms: Lms) -> None:

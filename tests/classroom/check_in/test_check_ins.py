@@ -651,6 +651,18 @@ class TestBinding:
         assert check_in is not None
         assert (check_in.telegram_id, check_in.rivals) == (2002, ())
 
+    async def test_claimed_twice_and_no_place(self, scenario: CheckInScenario) -> None:
+        """A location that is too late, of an ID that another account sent, too: the teacher can still accept."""
+        session = await scenario.opens()
+        await scenario.enters()
+        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.REVIEW
+        scenario.clock.seconds = 191
+        await scenario.check_ins.expire(session, set())
+        assert await scenario.step(session) is CheckInStep.PLACE
+        assert (await scenario.shares()).kind is AnswerKind.REVIEW
+        decided = await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert decided[0].step is CheckInStep.DONE
+
     @pytest.mark.parametrize("shared", [False, True], ids=["before the place", "after it"])
     async def test_claimed_twice(self, scenario: CheckInScenario, shared: bool) -> None:
         """With a second account that sends a bound ID both go to the teacher, who accepts the first one here."""

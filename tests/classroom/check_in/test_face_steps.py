@@ -219,6 +219,17 @@ class TestTime:
         assert await scenario.step(session) is CheckInStep.EXPIRED
         assert (await scenario.sends()).kind is AnswerKind.OVER
 
+    async def test_with_a_rival(self, scenario: FaceScenario) -> None:
+        """Where another account has sent the ID, too, the teacher still decides after the end, without a video."""
+        session = await scenario.comes()
+        await scenario.steps.agree(STUDENT, session.id)
+        assert await scenario.enters(person=2002) is AnswerKind.REVIEW
+        scenario.clock.seconds = 391
+        await scenario.check_ins.expire(session, set())
+        assert (await scenario.sends()).kind is AnswerKind.REVIEW
+        decided = await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert decided[0].step is CheckInStep.DONE
+
     async def test_of_a_retry(self, scenario: FaceScenario, session: Session) -> None:
         """A second try has its minute, even after the check-in's time."""
         scenario.clock.seconds = 59

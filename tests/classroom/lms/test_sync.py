@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from classroom.domain.sessions import Mark, Sheet, Status
 from classroom.lms import (
+    NOT_CONFIRMED,
     Duplicate,
+    LmsError,
     LmsRefused,
     LmsTimedOut,
     LmsUnavailable,
@@ -384,6 +386,70 @@ async def test_unclear_answer(scene: Scene, stored: bool) -> None:
     assert scene.is_exact()
 
 
+@pytest.mark.parametrize("updates", [True, False], ids=["newer", "older"])
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize(
+    ("reads", "after"), [(True, 60), (False, 60), (DOWN, 600)], ids=["read", "unread", "read fails"]
+)
+async def test_never_clear(scene: Scene, reads: bool | LmsError, after: int, updates: bool, stored: bool) -> None:
+    """Unclear answers are a refusal in the end, told once, and later where reading back fails, as in an outage.
+
+    Only if the record is found there, or a second attempt to create it finds the first, it is none. After Try Again
+    there is one record.
+    """
+    scene.lms.reads, scene.lms.updates = reads, updates
+    nothing = Unclear("200 and nothing")
+    if stored:
+        scene.lms.lost_answers.extend([nothing] * 1000)
+    else:
+        scene.lms.always = nothing
+    async with scene.running():
+        scene.marks(1)
+        scene.ends()
+        scene.settles()
+        await asyncio.sleep(after - 1)
+        assert scene.refused == []
+        await asyncio.sleep(150 if after == 60 else 1500)
+        is_found = stored and (reads is True or (reads is False and not updates))
+        sheet = scene.store.sheet("A")
+        assert (len(scene.refused), sheet.refused) == ((0, "") if is_found else (1, NOT_CONFIRMED))
+        assert sheet.acked_version == (1 if is_found else -1)
+        assert not sheet.differing
+        before = len(scene.lms.calls)
+        await asyncio.sleep(3000)
+        assert len(scene.lms.calls) == before
+        scene.lms.always, scene.lms.reads = None, reads is not False
+        scene.lms.lost_answers.clear()
+        await scene.store.set_refused("a1", "A", "")
+        scene.sync.wake("a1", at_once=True)
+        await asyncio.sleep(130)
+    assert scene.lms.copies == {"A": 1}
+    assert scene.is_exact()
+
+
+async def test_unclear_for_a_while(scene: Scene) -> None:
+    """A proxy's page instead of every answer is an outage: after five minutes of it the marks arrive by themselves."""
+    scene.lms.always, scene.lms.reads = Unclear("200 and a page"), DOWN
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(300)
+        scene.lms.always, scene.lms.reads = None, True
+        await asyncio.sleep(130)
+    assert (scene.is_exact(), scene.refused) == (True, [])
+
+
+async def test_unclear_correction(scene: Scene) -> None:
+    """What a comparison finds different, and can't be written clearly, is told by name."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(2)
+        scene.lms.records["A"]["A-001"] = Status.ABSENT
+        scene.lms.always = Unclear("200 and nothing")
+        await asyncio.sleep(30)
+    assert scene.store.sheet("A").differing == {"A-001": "absent"}
+    assert scene.refused == []
+
+
 class TestOlder:
     """An LMS that can't change a record."""
 
@@ -747,6 +813,9 @@ def test_whatever_happens(
             scene.ends()
             for _ in range(30):
                 scene.sync.signed_in(TEACHER.telegram_id)
+                if scene.store.sheet("A").refused:  # after unclear answers: the teacher presses Try Again
+                    await scene.store.set_refused("a1", "A", "")
+                    scene.sync.wake("a1", at_once=True)
                 scene.settles()
                 await asyncio.sleep(60)
             assert scene.settles()

@@ -13,6 +13,7 @@ from PIL import Image, ImageFont
 from classroom.domain import face_policy as faces
 from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, ReadBack, Session, Sheet, Status
+from classroom.lms import NOT_CONFIRMED
 from classroom.overview import SessionOverview
 from classroom.reports import picture as picture_module
 from classroom.reports.picture import arrivals, picture
@@ -81,6 +82,11 @@ def a_history(lessons: list[tuple[Session, Sheet]], check_ins: list[CheckIn] | N
     """Return the messages of a history; the check-ins are of every lesson."""
     history = [SessionOverview(session, [sheet], check_ins or []) for session, sheet in lessons]
     return history_texts(_, history, low_attendance(history))
+
+
+UNCONFIRMED = (
+    "The LMS has not confirmed CS-1. Look there, and enter what is missing by hand: the report's files have all marks."
+)
 
 
 class TestMessages:
@@ -176,6 +182,7 @@ class TestMessages:
             ({"read_back": ReadBack(1, BEGIN, possible=False)}, True, "Sent to the LMS, not read back: CS-1"),
             ({}, True, "Sent to the LMS, not read back: CS-1"),
             ({"acked_version": 0}, True, "Still on the way to the LMS: CS-1"),
+            ({"acked_version": 0, "refused": NOT_CONFIRMED}, True, UNCONFIRMED),
             ({}, False, "Recorded."),
             ({"acked_version": 0}, False, "Not recorded yet: CS-1"),
         ],

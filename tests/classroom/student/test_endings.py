@@ -17,6 +17,7 @@ from tests.e2e.people import Telegram, eventually, labels
 pytestmark = pytest.mark.integration
 
 CLAIMED = "Another Telegram account has sent this student ID: this check-in has ended."
+REVIEW = "Your teacher has to look at your check-in; I'll message you here."
 OVER = "The session is over and your check-in was not finished: you are absent. Ask your teacher to mark you by hand."
 
 
@@ -166,6 +167,30 @@ class TestWithoutAFace:
         assert (step(run), student.counts(OVER)) == ("place", 0)
         clock.forward(100)
         student.sees(OVER)
+
+    def test_with_a_rival(
+        self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
+    ) -> None:
+        """Whose ID another account has sent is told at the end, once, that the teacher decides; the keyboard goes.
+
+        A later location gets the same answer, and the teacher can still accept the student.
+        """
+        student.enters("S001", code)
+        other = Student(telegram, 2002)
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees(REVIEW)
+        eventually("its clock runs", lambda: is_asked(run))
+        clock.forward(140)
+        assert student.sees(REVIEW + " If your teacher asks for a number, yours is 2001.")["rang"]
+        eventually("no keyboard", lambda: keyboard(telegram) is None)
+        student.shares()
+        eventually("the same answer", lambda: student.counts(REVIEW) == 2)
+        assert (student.counts(OVER), other.counts(REVIEW)) == (0, 1)
+        teacher.sees("(provisional)")
+        teacher.taps("Check One by One")
+        teacher.taps("Accept No. 2001")
+        student.sees("Attendance marked")
 
     def test_marked_by_hand(self, code: str, student: Student, teacher: Teacher, clock: RunningClock) -> None:
         """Somebody whom the teacher has marked by hand is not told of an end."""
@@ -406,6 +431,23 @@ class TestWithAFace:
         student.records()
         eventually("the same answer", lambda: student.counts(OVER) == 2)
         eventually("no video stays", lambda: not any("video_note" in message for message in student.screen()))
+
+    def test_no_video_with_a_rival(
+        self, code: str, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
+    ) -> None:
+        """Whose ID another account has sent is told, without a video, that the teacher decides; the question goes."""
+        student = Recording(telegram, 2001)
+        student.comes(code)
+        student.agrees()
+        other = Student(telegram, 2002)
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees(REVIEW)
+        eventually("its clock runs", lambda: is_asked(run))
+        clock.forward(140)
+        assert student.sees(REVIEW + " If your teacher asks for a number, yours is 2001.")["rang"]
+        eventually("the question is gone", lambda: not any(labels(message) for message in student.screen()))
+        assert (student.counts(OVER), student.counts(REVIEW)) == (0, 1)
 
     def test_cancelled(self, code: str, teacher: Teacher, run: Run, telegram: Telegram) -> None:
         """A cancellation removes the challenge, and a later video gets the same answer."""
