@@ -4,6 +4,7 @@ from dataclasses import astuple
 
 from classroom.domain.location_policy import is_on_earth
 from classroom.domain.sessions import Place
+from classroom.domain.sorting import name_key
 from core.sqlite import Database, Schema
 
 SCHEMA = Schema(
@@ -52,8 +53,9 @@ class SavedRooms:
         self._database = database
 
     def of(self, telegram_id: int) -> dict[str, Place]:
-        rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ? ORDER BY name", telegram_id)
-        found = {name: Place(*place) for _id, name, *place in rows}
+        """Return a teacher's rooms in the order of their names."""
+        rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ?", telegram_id)
+        found = {name: Place(*place) for _id, name, *place in sorted(rows, key=lambda row: name_key(row["name"]))}
         return {name: place for name, place in found.items() if is_on_earth(place)}  # the file may be edited by hand
 
     def save(self, telegram_id: int, name: str, place: Place) -> None:

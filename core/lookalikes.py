@@ -2,8 +2,10 @@
 
 import unicodedata
 
-# Cyrillic letters (lower case) that look like Latin ones: a text typed on a keyboard that was not switched.
-ALIKE = str.maketrans("авсенкмортухіѕјһү", "abcehkmoptyxisjhy")
+# Letters (lower case) whose capitals look like Latin ones: a text typed on a keyboard that was not switched.
+CYRILLIC = ("авсенкмортухіѕјһүԛԝ", "abcehkmoptyxisjhyqw")
+GREEK = ("αβεζηικμνορτυχ", "abezhikmnoptyx")
+ALIKE = str.maketrans(CYRILLIC[0] + GREEK[0], CYRILLIC[1] + GREEK[1])
 # What is invisible besides Unicode's formatting characters (None), and all dashes
 UNSEEN = dict.fromkeys((0x34F, 0x115F, 0x1160, *range(0xFE00, 0xFE10))) | dict.fromkeys(map(ord, "‐‒–—―−"), "-")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classroom.domain.sorting import name_key
 from classroom.faces import FaceError, FaceRefused
 from classroom.lms.csv_files import RosterFolder
 from classroom.photos import PhotoError, PhotoMissing, PhotosRefused
@@ -50,7 +51,7 @@ def check_faces(settings: Settings, engine: "LocalEngine | None" = None, *, with
     have = f"{len(students) - missing} of {len(students)} students have a photo in {folder}"
     lines = [f"{name}; {have}; will not work: {len(faults)}"]
     lines += [f"only {len(found)} were tried within {within:.0f} s"] if len(found) < len(students) else []
-    lines += named([f"{student}: {fault}" for student, fault in sorted(faults.items())])
+    lines += named([f"{student}: {faults[student]}" for student in sorted(faults, key=name_key)])
     return Result("faces", WARNING if missing or len(lines) > 1 else OK, "\n".join(lines))
 
 

@@ -10,7 +10,7 @@ from core.lookalikes import ALIKE, visible
 
 LONGEST = 1500  # characters that are read
 MOST = 6  # codes of one kind that are taken from one message
-_ALIKE = ALIKE | str.maketrans("зԛԝαβεζηικμνορτυχ", "3qwabezhikmnoptyx")
+_ALIKE = ALIKE | str.maketrans("з", "3")
 _IN_LINK = re.compile(r"[?&]start(?:app|group)?\s*=\s*([\w-]+)", re.IGNORECASE)
 _ADDRESS = re.compile(r"://|@|\bt\.me/", re.IGNORECASE)
 

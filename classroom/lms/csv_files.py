@@ -31,7 +31,8 @@ from typing import TypeVar
 from classroom import lms
 from classroom.cells import csv_text
 from classroom.domain.sessions import Course, Enrolled, Teacher
-from classroom.lms.rosters import RosterFile, Rosters, combine, parse
+from classroom.lms.roster_lines import RosterFile, parse
+from classroom.lms.rosters import Rosters, combine
 from classroom.lms.tables import LARGEST_FILE, FileWrong, Problem, phone_digits
 from classroom.lms.tables import deferred as _
 from core.json_file import is_inside, replace_file

@@ -254,8 +254,13 @@ def oddity(student_id: str) -> str:
     """Return the names of an ID's characters that are invisible or look like others; an empty text: it has none."""
     if student_id.isascii():
         return ""
-    cyrillic = [each for each in student_id if "CYRILLIC" in unicodedata.name(each, "")]
-    latin = all(folded(each).isascii() for each in cyrillic)  # with other letters of Cyrillic the ID is a Cyrillic one
-    odd = (each for each in dict.fromkeys(student_id) if visible(each) != each and each != " ")
-    names = [*odd, *(each for each in dict.fromkeys(cyrillic) if latin)]
-    return ", ".join(unicodedata.name(each, f"U+{ord(each):04X}").lower() for each in names)
+    odd = [each for each in student_id if visible(each) != each and each != " "]
+    for script in ("CYRILLIC", "GREEK"):
+        letters = [each for each in student_id if script in unicodedata.name(each, "")]
+        if all(folded(each).isascii() for each in letters):  # with other letters of the script the ID is written in it
+            odd += letters
+    return names_of(odd)
+
+
+def names_of(characters: Iterable[str]) -> str:
+    return ", ".join(unicodedata.name(each, f"U+{ord(each):04X}").lower() for each in dict.fromkeys(characters))

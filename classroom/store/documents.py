@@ -52,6 +52,9 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
+NOT_ASCII = {"$regex": "[^ -~]"}  # a condition: only such texts are folded in another way by a newer version
+
+
 def collection_of(kind: type[Any]) -> str:
     return "marks" if kind is Sheet else TABLES[kind].name
 
@@ -114,8 +117,11 @@ def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
 
 def lesson_of(sheet: Sheet) -> str:
     """Return a batch's lesson as one text, which no two sessions may share; without a name as it was before names."""
-    name = [folded(sheet.lesson)] if sheet.lesson else []
-    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date, *name], ensure_ascii=False)
+    return lesson_text(sheet.campus, sheet.batch, sheet.subject, sheet.date, *([sheet.lesson] if sheet.lesson else []))
+
+
+def lesson_text(campus: str, batch: str, subject: str, date: str, *lesson: str) -> str:
+    return json.dumps([campus, batch, subject, date, *map(folded, lesson)], ensure_ascii=False)
 
 
 def with_codes(document: Document, codes: list[Document]) -> Document:

@@ -4,6 +4,7 @@ import asyncio
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -26,6 +27,7 @@ from classroom.domain.sessions import Session
 from classroom.store import Store, StoreDamaged, StoreError, StoreRefused, StoreUnavailable
 from classroom.store.documents import (
     INDEXES,
+    NOT_ASCII,
     Document,
     collection_of,
     conditions,
@@ -147,6 +149,11 @@ class MongoConnection(Store):
             changes = {"account": self.cipher.digest(each["account"]), "taken": taken}
             changes |= {} if "telegram_id" in each else {"folded": taken, "student_id": taken}
             await bindings.update_one({"_id": each["_id"]}, {"$set": changes})
+        bound = {"taken": {"$exists": True}, "telegram_id": {"$exists": True}, "student_id": NOT_ASCII}
+        async for each in bindings.find(bound, ["student_id"]):  # of an ID that is folded in another way now
+            taken = taken_hash(each["student_id"], self.cipher.digest)
+            with suppress(DuplicateKeyError):
+                await bindings.update_one({"_id": each["_id"]}, {"$set": {"taken": taken}})
         async for each in notes.find({"owner": {"$regex": "^.{32}$"}}, ["owner"]):
             keyed = {"owner": self.cipher.digest(each["owner"])}
             await notes.update_one({"_id": each["_id"]}, {"$set": keyed})

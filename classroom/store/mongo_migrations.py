@@ -4,12 +4,15 @@ Each brings the documents to the next version, beginning with version 1, and may
 changes; the tests have documents of every version.
 """
 
+import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 from classroom.domain.sessions import folded
-from classroom.store.documents import Document
+from classroom.store.documents import NOT_ASCII, Document, key_of, lesson_text
 from classroom.store.schema import log_unbound
 
 Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
@@ -88,10 +91,22 @@ async def _to_version_6(database: AsyncDatabase[Document]) -> None:
 
 
 async def _to_version_7(database: AsyncDatabase[Document]) -> None:
-    """Migrate as ``schema.py`` does to its version 8."""
+    """Migrate as ``schema.py`` does to its version 8: Greek letters that look like Latin ones are folded, too."""
     await _add_field(database, "attempts", "code_of", "")
+    sheets, sessions, corrections = (database[name] for name in ("marks", "sessions", "corrections"))
+    async for sheet in sheets.find({"students": NOT_ASCII}, ["roster"]):
+        students = [folded(student["student_id"]) for student in sheet["roster"]]
+        await sheets.update_one({"_id": sheet["_id"]}, {"$set": {"students": students}})
+    await _fold_ids(database)
+    async for each in corrections.find({"folded": NOT_ASCII}):
+        if (new := folded(each["student_id"])) != each["folded"]:
+            moved = {"_id": key_of(each["session"], new), "folded": new}
+            await corrections.replace_one({"_id": moved["_id"]}, each | moved, upsert=True)
+            await corrections.delete_one({"_id": each["_id"]})
+    async for each in sessions.find({"lessons": NOT_ASCII}, ["lessons"]):
+        lessons = [lesson_text(*json.loads(lesson)) for lesson in each["lessons"]]
+        with suppress(DuplicateKeyError):
+            await sessions.update_one({"_id": each["_id"]}, {"$set": {"lessons": lessons}})
 
 
-MIGRATIONS: list[Migration] = [
-    *(_to_version_2, _to_version_3, _to_version_4, _to_version_5, _to_version_6, _to_version_7)
-]
+MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3, _to_version_4, _to_version_5, _to_version_6, _to_version_7]

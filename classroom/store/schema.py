@@ -100,10 +100,22 @@ _VERSION_2 = """
     ) WITHOUT ROWID;
     CREATE INDEX used_notes_by_time ON used_notes (at);
 """
-# A mark is kept for each sheet. The migration writes no new ones: what was reported stays as it was reported. The
-# unfinished sessions' students on two batches get theirs at the start (``CheckIns.settle``), so that the LMS is told.
 # Student IDs are folded by the function ``folded``. Of two bindings that are the same now the older one stays; a
 # template whose key had another name is made again.
+_FOLD_ANEW = """
+    DELETE FROM bindings WHERE folded IN (
+        SELECT folded FROM (
+            SELECT folded, row_number() OVER (PARTITION BY folded(student_id) ORDER BY bound_at, folded) AS place
+            FROM bindings
+        ) WHERE place > 1
+    ) RETURNING log_unbound(student_id);
+    UPDATE bindings SET folded = folded(student_id);
+    UPDATE enrolled SET folded = folded(student_id) WHERE folded <> folded(student_id);
+    UPDATE attempts SET folded = folded(folded);
+    DELETE FROM templates WHERE folded <> folded(student_id);
+"""
+# A mark is kept for each sheet. The migration writes no new ones: what was reported stays as it was reported. The
+# unfinished sessions' students on two batches get theirs at the start (``CheckIns.settle``), so that the LMS is told.
 _VERSION_3 = """
     ALTER TABLE check_ins ADD COLUMN asked_at TEXT; -- when Telegram delivered the step's question
     ALTER TABLE check_ins ADD COLUMN waited REAL NOT NULL DEFAULT 0; -- seconds for which our questions waited
@@ -130,16 +142,6 @@ _VERSION_3 = """
     ALTER TABLE sessions DROP COLUMN longitude;
     ALTER TABLE sessions DROP COLUMN accuracy;
     ALTER TABLE check_ins ADD COLUMN rivals TEXT NOT NULL DEFAULT '[]'; -- a JSON list
-    DELETE FROM bindings WHERE folded IN (
-        SELECT folded FROM (
-            SELECT folded, row_number() OVER (PARTITION BY folded(student_id) ORDER BY bound_at, folded) AS place
-            FROM bindings
-        ) WHERE place > 1
-    ) RETURNING log_unbound(student_id);
-    UPDATE bindings SET folded = folded(student_id);
-    UPDATE enrolled SET folded = folded(student_id);
-    UPDATE attempts SET folded = folded(folded);
-    DELETE FROM templates WHERE folded <> folded(student_id);
     CREATE TABLE corrections (  -- students' requests; one for each lesson and student
         session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
         folded         TEXT NOT NULL,
@@ -193,15 +195,21 @@ _VERSION_7 = """
     CREATE UNIQUE INDEX one_sheet_a_lesson ON sheets (campus, batch, subject, date, lesson_key) WHERE freed = 0;
     CREATE INDEX sheets_of_a_day ON sheets (date, batch);
 """
+# Greek letters that look like Latin ones are folded, too.
 _VERSION_8 = """
     ALTER TABLE attempts ADD COLUMN code_of TEXT NOT NULL DEFAULT ''; -- the session that had the code
+    UPDATE OR REPLACE corrections SET folded = folded(student_id) WHERE folded <> folded(student_id);
+    UPDATE OR IGNORE sheets SET lesson_key = folded(lesson) WHERE lesson_key <> folded(lesson);
 """
-# What older versions stored without a key: hashes of 32 digits, and IDs of students whose data were deleted.
+# What older versions stored without a key: hashes of 32 digits, and IDs of students whose data were deleted. The last
+# statement: hashes of IDs that are folded in another way now.
 KEYED = (
     "UPDATE unbindings SET student_id = taken(student_id) WHERE telegram_id IS NULL AND length(student_id) <> 40",
     "UPDATE bindings SET account = keyed(account), taken = taken(student_id) WHERE taken IS NULL",
     "UPDATE bindings SET folded = taken, student_id = taken WHERE telegram_id IS NULL AND folded <> taken",
     "UPDATE used_notes SET owner = keyed(owner) WHERE length(owner) = 32",
+    "UPDATE OR IGNORE bindings SET taken = taken(student_id)"
+    " WHERE telegram_id IS NOT NULL AND student_id GLOB '*[^ -~]*' AND taken <> taken(student_id)",
 )
 
 
@@ -216,6 +224,9 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _KEYS_FIRST, _VERSION_7, _VERSION_8),
+    migrations=(
+        *(_VERSION_1, _VERSION_2, _VERSION_3 + _FOLD_ANEW, _VERSION_4, _VERSION_5, _KEYS_FIRST, _VERSION_7),
+        _FOLD_ANEW + _VERSION_8,
+    ),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from classroom.domain.sessions import LmsRecord, Session, Sheet, Teacher, folded
 from classroom.domain.shared_records import Lesson
+from classroom.domain.sorting import name_key
 from classroom.overview import day_of, lesson_name
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
@@ -58,7 +59,7 @@ class LessonQuestion:
         if "lms" in data or not self._classroom.lms.one_record_a_day:
             return None
         kind = await self._classroom.lms.record_kind(teacher)
-        batches = sorted({other.batch for other, _session in others if _is_of_record(other, kind)})
+        batches = sorted({other.batch for other, _session in others if _is_of_record(other, kind)}, key=name_key)
         if not batches:
             return None
         return await self._record(_, teacher, session, batches, data)

@@ -16,7 +16,8 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, MessageHandler, filt
 
 from classroom.domain.sorting import name_key
 from classroom.lms.csv_files import ENDINGS, CsvLms, RosterFolder
-from classroom.lms.rosters import RosterFile, Rosters, batch_key, is_list_of_teachers, places
+from classroom.lms.roster_lines import RosterFile, is_list_of_teachers
+from classroom.lms.rosters import Rosters, batch_key, places
 from classroom.lms.tables import FileWrong
 from classroom.services import Classroom
 from core.json_file import replace_file

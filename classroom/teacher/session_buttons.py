@@ -10,6 +10,7 @@ from telegram.ext import BaseHandler
 
 from classroom.check_in.by_hand import HandMarks
 from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, folded, new_code
+from classroom.domain.sorting import name_key
 from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom
@@ -279,7 +280,8 @@ class SessionButtons:
         if accept:
             return _("Confirmed: {number}").format(number=len(decided) - len(rejected))
         stays = {each.student_id for each in decided if folded(each.student_id) in overview.marks}
-        lines = [f"{overview.name(each)}: {status_word(_, overview.status(each))}" for each in sorted(stays)]
+        lines = [f"{overview.name(each)}: {status_word(_, overview.status(each))}" for each in stays]
+        lines.sort(key=name_key)
         return "\n".join([_("Not accepted: {number}").format(number=len(rejected)), *lines])[:LONGEST_TOAST]
 
     async def remind(self, session: Session, until: datetime) -> None:

@@ -136,3 +136,13 @@ def test_a_room_that_is_no_place(tmp_path: Path) -> None:
         ):
             database.write("INSERT INTO rooms VALUES (7, ?, ?, ?, ?)", name, *place)
         assert list(rooms.of(7)) == ["good"]
+
+
+def test_order_of_rooms(tmp_path: Path) -> None:
+    """Saved rooms are in the order of their names, as in every other list."""
+    names = ["Room 2", "Room 11", "Абай", "Әлия", "Болат"]
+    with closing(open_database(tmp_path)) as database:
+        rooms = SavedRooms(database)
+        for name in (*names[3:], *names[:3]):
+            rooms.save(7, name, Place(43.25, 76.9, None))
+        assert list(rooms.of(7)) == names

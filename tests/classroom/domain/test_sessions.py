@@ -156,6 +156,7 @@ class TestFolded:
             "25B030001",
             "25b030001",
             " 25В030001 ",  # a Cyrillic В
+            "25Β030001",  # a Greek Β
             "25B\u200b030001",
             "25\u00adB030001",
             "25B\u00a0030 001",
@@ -174,6 +175,8 @@ class TestFolded:
         ("one", "other", "equal"),
         [
             ("АВСЕНКМОРТХУІЅЈ", "ABCEHKMOPTXYISJ", True),  # Cyrillic, Latin
+            ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", True),  # Greek, Latin
+            ("25Σ01", "25E01", False),
             ("25–B—01", "25-B-01", True),
             ("25Б01", "25B01", False),
             ("25З01", "25301", False),

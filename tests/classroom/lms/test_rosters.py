@@ -205,6 +205,14 @@ class TestSaid:
             ),
             ("question_marks.csv", "line 2: '?лия Ученик' was broken by an export"),
             ("lost_zeros.csv", "line 3: IDs in A-1 have 5 to 7 digits, like 12346: leading zeros may be lost"),
+            (
+                "look_alike.csv",
+                "line 2: student ID 25В030001 has cyrillic capital letter ve: correct it, or leave it",
+            ),
+            (
+                "look_alike_greek.csv",  # an ID with other Greek letters is a Greek one
+                "line 2: student ID 25Β030001 has greek capital letter beta: correct it, or leave it",
+            ),
             ("unclear_encoding.csv", "the encoding is not certain (see “Петrов”)"),
             ("dos.csv", "the encoding is not certain"),
         ],
@@ -217,12 +225,37 @@ class TestSaid:
         assert rosters.mistakes == []
         assert rosters.students
 
-    def test_look_alike(self, tmp_path: Path) -> None:
-        """IDs that need folding are named."""
-        (warning,) = said(read(tmp_path, "look_alike.csv"))
-        assert warning == (
-            "look_alike.csv, line 2: student ID 25В030001 has cyrillic capital letter ve: correct it, or leave it"
+    def test_teachers(self, tmp_path: Path) -> None:
+        """Names, places and batches that an export broke are named in the list of teachers, too."""
+        rosters = read(tmp_path, "r.csv", teachers="teachers_broken.csv")
+        broken = "teachers.csv, line 2: '?лия Мұғалім' was broken by an export: save the file as CSV UTF-8 or XLSX"
+        assert said(rosters) == [f"{broken} (and 2 more)", "teachers.csv, line 4: Б?2: on no roster"]
+        assert (len(rosters.teachers), rosters.mistakes) == (4, [])
+
+    def test_one_id_in_two_batches(self, tmp_path: Path) -> None:
+        """IDs of several batches that count as one are named, where not only the case differs."""
+        file, (odd, alike) = "one_id_in_two_batches.csv", said(read(tmp_path, "one_id_in_two_batches.csv"))
+        assert odd.startswith(f"{file}, line 4: student ID 25В 030001 has cyrillic capital letter ve")
+        assert alike == (
+            f"{file}, line 4: student ID 25В 030001 is taken for 25B030001 ({file}:2): write it in one way"
         )
+
+    @pytest.mark.parametrize(
+        ("one", "other", "odd"),
+        [
+            ("25B1", "25Β1", "greek capital letter beta"),
+            ("25Β1", "25В1", "cyrillic capital letter ve"),  # Greek, Cyrillic
+            ("ЩА1", "ЩA1", "latin capital letter a, cyrillic capital letter a"),
+            ("ЩА1", "ЩΑ1", "greek capital letter alpha"),
+            ("S 1", "S1", "space"),
+        ],
+    )
+    def test_collision(self, tmp_path: Path, one: str, other: str, odd: str) -> None:
+        """Two IDs of one batch that can't be told apart are a mistake; the letter that differs is named."""
+        lines = f"batch,subject,student_id,name\nA-1,Algebra,{one},A. Student\nA-1,Algebra,{other},B. Student\n"
+        (tmp_path / "r.csv").write_text(lines, encoding="utf-8")
+        what = f"r.csv, line 3: student ID {other} can't be told apart from {one} (r.csv:2); it has {odd}"
+        assert refusal(read(tmp_path), ALGEBRA) == what
 
 
 class TestBounds:

@@ -9,7 +9,6 @@ import gc
 import hashlib
 import json
 import re
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -18,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from classroom.domain.sessions import Binding, CheckInStep, FaceCheck
@@ -70,19 +68,6 @@ def collected() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(scope="module")
-def mongo_uri() -> Iterator[str]:
-    """Serve one MongoDB; each test has its own database in it."""
-    with mongo_server() as uri:
-        yield uri
-
-
-@pytest.fixture
-def database() -> str:
-    """Return a database's name."""
-    return f"test_{secrets.token_hex(6)}"
-
-
 @pytest.fixture
 async def store(mongo_uri: str, database: str) -> AsyncIterator[Store]:
     """Yield an open, empty store."""
@@ -90,13 +75,6 @@ async def store(mongo_uri: str, database: str) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.close()
-
-
-@pytest.fixture
-async def documents(mongo_uri: str, database: str) -> AsyncIterator[AsyncDatabase[Document]]:
-    """Yield the database with the store's raw documents."""
-    async with AsyncMongoClient[Document](mongo_uri) as client:
-        yield client[database]
 
 
 class TestMongoStore(StoreContract, ByHandContract):
@@ -282,41 +260,12 @@ async def test_version_5(mongo_uri: str, database: str, documents: AsyncDatabase
         await store.open()
         await store.close()
     await store.open()
-    fixture["schema"] = [{"_id": "classroom", "version": 7}]
+    fixture["schema"] = [{"_id": "classroom", "version": len(MIGRATIONS) + 1}]
     for name, kept in fixture.items():
         expected = [each | ADDED_SINCE.get(name, {}) for each in kept]
         assert [each async for each in documents[name].find()] == expected
     await check_version_6(store)
     await store.close()
-
-
-async def test_folded_anew(
-    mongo_uri: str, database: str, documents: AsyncDatabase[Document], caplog: pytest.LogCaptureFixture
-) -> None:
-    """IDs of an older version are folded anew; of two bindings that are one ID now the older stays, which is logged."""
-    old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=MIGRATIONS[:1])
-    await old.open()
-    session = await opened(old, a_session(batches=["CS-1"]))
-    await old.close()
-    for person, student_id, day in ((31, "25B 1", 1), (32, "25B1", 2), (33, "25В2", 2)):
-        bound = {"student_id": student_id, "telegram_id": person, "bound_at": f"2026-08-0{day}T10:00:00.000000+00:00"}
-        await documents["bindings"].insert_one(bound | {"folded": student_id.casefold(), "account": str(person)})
-    await documents["templates"].insert_one({"_id": "25в2", "student_id": "25В2", "made_at": "2026"})
-    await documents["attempts"].insert_one({"telegram_id": 40, "folded": "25в2", "at": after(3)})
-    student = {"student_id": "25В2", "name": "B. Student", "batch": "CS-1", "email": ""}
-    change = {"$push": {"roster": student, "students": "25в2"}}
-    await documents["marks"].update_one({"session": session.id}, change)
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
-    for _ in range(2):
-        await store.open()
-        bindings = [await store.binding_for(each) for each in ("25B1", "25B2")]
-        assert [each.telegram_id for each in bindings if each is not None] == [31, 33]
-        assert await store.binding_of(32) is None
-        assert await store.template("25B2") is None
-        assert await store.sheets_of(session.id, "25B2")
-        assert await store.tries_on("25B2", after(-60)) == 1
-        await store.close()
-    assert caplog.text.count("student 25B1: unbound") == 1
 
 
 async def test_strange_document(store: Store, documents: AsyncDatabase[Document]) -> None:

@@ -137,32 +137,6 @@ async def test_version_1(tmp_path: Path) -> None:
     assert schema(file) == schema(tmp_path / "new.sqlite3")
 
 
-async def test_folded_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """IDs of an older version are folded anew; of two bindings that are one ID now the older stays, which is logged."""
-    file = tmp_path / "store.sqlite3"
-    with closing(sqlite3.connect(file)) as connection:
-        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v1.sql").read_text(encoding="utf-8"))
-        connection.executescript(
-            """
-            INSERT INTO bindings VALUES ('25b 1', '25B 1', 31, 'a', '2026-08-01T10:00:00.000000+00:00');
-            INSERT INTO bindings VALUES ('25b1', '25B1', 32, 'b', '2026-08-02T10:00:00.000000+00:00');
-            INSERT INTO bindings VALUES ('25в2', '25В2', 33, 'c', '2026-08-02T10:00:00.000000+00:00');
-            INSERT INTO enrolled VALUES ('aaaaaaaaaaaa', 9, 'CS-1', '25В2', '25в2', 'B. Student', '');
-            INSERT INTO attempts VALUES (40, '25в2', '2026-09-01T10:00:03.000000+00:00');
-            """
-        )
-    for _ in range(2):
-        store = SqliteStore(file, Cipher(KEY))
-        await store.open()
-        bindings = [await store.binding_for(each) for each in ("25B1", "25B2", "CS-1-b00")]
-        assert [each.telegram_id for each in bindings if each is not None] == [31, 33, 2001]
-        assert await store.binding_of(32) is None
-        assert await store.sheets_of("a" * 12, "25B2")
-        assert await store.tries_on("25B2", after(-60)) == 1
-        await store.close()
-    assert caplog.text.count("student 25B1: unbound") == 1
-
-
 async def test_version_2(tmp_path: Path) -> None:
     """A store whose marks are kept once a session is migrated without loss, and without marks that nobody made.
 
@@ -251,7 +225,7 @@ async def test_version_6(tmp_path: Path) -> None:
     await store.open()
     expected = {table: [row | ADDED_SINCE.get(table, {}) for row in rows] for table, rows in before.items()}
     expected["marks"] = before["marks"]
-    assert all_rows(file) == expected | {"schema_versions": [{"owner": SCHEMA.owner, "version": 8}]}
+    assert all_rows(file) == expected | {"schema_versions": [{"owner": SCHEMA.owner, "version": SCHEMA.version}]}
     assert min(len(rows) for table, rows in before.items() if table not in ("unbindings",)) > 0
     await check_version_6(store)
     await store.close()
