@@ -80,7 +80,7 @@ class Reference:
         by_mesh, small = held.T @ held * _HELD, 1e-6 * np.eye(used)
         for image, wanted in zip(images, self._levels, strict=True):
             slopes = [cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1))]
-            with_slopes = cv2.merge([image, *slopes])
+            with_slopes = np.asarray(cv2.merge([image, *slopes]), np.float32)
             for _round in range(_ROUNDS):
                 values, along_x, along_y = _sampled(with_slopes, terms @ found)
                 left = wanted - values

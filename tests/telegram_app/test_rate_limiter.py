@@ -186,6 +186,23 @@ class TestRate:
         await asyncio.gather(*(calls.call(str(number), number) for number in range(5)))
         assert calls.sent[-1].at == 0
 
+    async def test_taps_while_many_wait(self) -> None:
+        """While hundreds of questions wait, 95 % of the taps are answered at once; the limit holds all the same."""
+        calls, waited, chance = Calls(), list[float](), random.Random(7)
+
+        async def tap(number: int) -> None:
+            await asyncio.sleep(chance.uniform(0, 20))
+            began = calls.clock.passed
+            await calls.call(f"tap {number}", 1000 + number, CallOptions(Priority.TAP))
+            waited.append(calls.times(f"tap {number}")[0] - began)
+
+        questions = [calls.call(str(number), number) for number in range(500)]
+        await asyncio.gather(*questions, *(tap(number) for number in range(160)))
+        assert sorted(waited)[152] < 0.05
+        times = [sent.at for sent in calls.sent]
+        assert all(later - first >= 1 - 1e-5 for first, later in zip(times, times[PER_SECOND:], strict=False))
+        assert times[-1] == pytest.approx(660 / PER_SECOND, rel=0.1)
+
     async def test_album(self) -> None:
         """An album takes as many turns as it has messages."""
         calls = Calls(per_second=1)
