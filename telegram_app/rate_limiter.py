@@ -12,7 +12,8 @@
 - **Bounded waiting.** A call that faces a pause longer than its ``longest_pause`` raises ``RetryAfter`` without being
   sent, at once: an acknowledgement does not block a handler for an hour. The outbox uses 0 and repeats calls itself,
   because its queue is durable and the most urgent row may have changed.
-- ``getUpdates`` and ``getMe`` are never held.
+- ``getUpdates`` and ``getMe`` are never held. ``getFile`` sends no message: it is not counted, and only pauses hold it,
+  so that videos of a class are downloaded while many messages wait.
 
 What a 429 pauses: Telegram limits chats and bots, and its answer does not say which limit was exceeded. The chat of the
 refused call pauses for ``retry_after``, since one busy chat is the usual cause and must not stop everybody. If a second
@@ -74,7 +75,6 @@ class CallOptions:
 
 _DEFAULTS = {
     "answerCallbackQuery": CallOptions(Priority.TAP, longest_pause=LONGEST_TAP_PAUSE),
-    "getFile": CallOptions(Priority.RESULT),
     **dict.fromkeys(("deleteMessage", "editMessageReplyMarkup"), CallOptions(Priority.TIDYING)),
 }
 
@@ -137,7 +137,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 self._answered(each)
         while True:
             waiting = _Waiting(number, limit, options)
-            await self._turn(waiting)
+            await (self._pause_over(waiting) if endpoint == "getFile" else self._turn(waiting))
             if self._free_at(limit) > _now():  # another call got a 429 since
                 continue
             try:
@@ -168,6 +168,11 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
             await waiting.turn
         finally:
             self._remove(waiting)  # if it was cancelled
+
+    async def _pause_over(self, waiting: _Waiting) -> None:
+        if (refusal := self._refusal(waiting)) is not None:
+            raise refusal
+        await asyncio.sleep(max(0.0, self._free_at(waiting.limit) - _now()))
 
     def _refusal(self, waiting: _Waiting) -> RetryAfter | None:
         """Return the error of a call whose pause is longer than it may wait; None for others."""
