@@ -5,13 +5,15 @@
 - **Fairness.** Calls of equal priority go round robin, one per chat, so one person's many calls delay nobody else's.
   Calls of one chat and priority keep their order, also after a 429.
 - **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot; an album counts as its messages. A
-  call counts until a second after its answer: nobody knows when it has reached Telegram.
+  call counts until a second after its answer: nobody knows when it has reached Telegram. Taps need not wait until the
+  next call is due: as many calls as there were taps in the last second, at most ``KEPT``, are kept free for them.
 - **429.** While a chat is paused, no call for it is sent, whatever its priority or method. The call that got the 429 is
   repeated after the pause, at most ``REPEATS`` times.
 - **Bounded waiting.** A call that faces a pause longer than its ``longest_pause`` raises ``RetryAfter`` without being
   sent, at once: an acknowledgement does not block a handler for an hour. The outbox uses 0 and repeats calls itself,
   because its queue is durable and the most urgent row may have changed.
-- ``getUpdates`` and ``getMe`` are never held.
+- ``getUpdates`` and ``getMe`` are never held. ``getFile`` sends no message: it is not counted, and only pauses hold it,
+  so that videos of a class are downloaded while many messages wait.
 
 What a 429 pauses: Telegram limits chats and bots, and its answer does not say which limit was exceeded. The chat of the
 refused call pauses for ``retry_after``, since one busy chat is the usual cause and must not stop everybody. If a second
@@ -24,7 +26,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 PER_SECOND = 29
 SLOW = 1.0  # seconds for an answer; a call without one counts no longer
 SMALL_BURST = 0.25  # seconds of the rate that may be used at once; the rest of a second's calls are spread evenly
+KEPT = 2  # calls a second, at most
 REPEATS = 3  # of one call, after a 429
 LONGEST_PAUSE = 60.0  # seconds
 LONGEST_TAP_PAUSE = 5.0  # the button's handler must not wait long for the acknowledgement of the tap
@@ -53,6 +56,9 @@ class Priority(IntEnum):
     CLEARING = 2  # tidying that the chat's next answer is queued behind
     RESULT = 3
     TIDYING = 4
+
+
+_TAPS, _OTHERS = (Priority.TAP,), tuple(Priority)[1:]
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,6 @@ class CallOptions:
 
 _DEFAULTS = {
     "answerCallbackQuery": CallOptions(Priority.TAP, longest_pause=LONGEST_TAP_PAUSE),
-    "getFile": CallOptions(Priority.RESULT),
     **dict.fromkeys(("deleteMessage", "editMessageReplyMarkup"), CallOptions(Priority.TIDYING)),
 }
 
@@ -107,7 +112,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
     async def shutdown(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for waiting in chain.from_iterable(self._all_queues()):
+        for waiting in chain.from_iterable(self._queues_of(tuple(Priority))):
             waiting.turn.cancel()
 
     async def process_request(
@@ -132,7 +137,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 self._answered(each)
         while True:
             waiting = _Waiting(number, limit, options)
-            await self._turn(waiting)
+            await (self._pause_over(waiting) if endpoint == "getFile" else self._turn(waiting))
             if self._free_at(limit) > _now():  # another call got a 429 since
                 continue
             try:
@@ -164,6 +169,11 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         finally:
             self._remove(waiting)  # if it was cancelled
 
+    async def _pause_over(self, waiting: _Waiting) -> None:
+        if (refusal := self._refusal(waiting)) is not None:
+            raise refusal
+        await asyncio.sleep(max(0.0, self._free_at(waiting.limit) - _now()))
+
     def _refusal(self, waiting: _Waiting) -> RetryAfter | None:
         """Return the error of a call whose pause is longer than it may wait; None for others."""
         left = self._free_at(waiting.limit) - _now()
@@ -182,7 +192,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         if isinstance(limit, int) and others:
             self._all_paused_until = max(self._all_paused_until, min(until, max(others)))
             log.warning("429 in a second chat: all calls paused for %.0f s", self._all_paused_until - now)
-        for waiting in list(chain.from_iterable(self._all_queues())):
+        for waiting in list(chain.from_iterable(self._queues_of(tuple(Priority)))):
             if (refusal := self._refusal(waiting)) is not None:
                 self._remove(waiting)
                 if not waiting.turn.done():
@@ -193,30 +203,35 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while (at := self._next_at()) is not None:
-            now = _now()
+        while (found := self._next_at()) is not None:
+            (at, priorities), now = found, _now()
             if at > now:
                 self._timer = asyncio.get_running_loop().call_later(at - now, self._release)
                 return
-            waiting = self._next(now)
+            waiting = self._next(now, priorities)
             if waiting is not None and not waiting.turn.done():  # done: its task was cancelled
                 self._counted = {each: until for each, until in self._counted.items() if until > now}
                 self._counted[waiting] = now + 1.0 + SLOW
                 self._due = max(self._due, now) + self._interval
                 waiting.turn.set_result(None)
 
-    def _next_at(self) -> float | None:
-        """Return when the next call may be sent; None if none waits."""
-        first = min((self._free_at(queue[0].limit) for queue in self._all_queues()), default=None)
-        if first is None:
-            return None
-        counted = sorted(self._counted.values())
-        full = counted[-self._per_second] if len(counted) >= self._per_second else 0.0
-        return max(first, full, self._due - SMALL_BURST)
+    def _next_at(self) -> tuple[float, Sequence[Priority]] | None:
+        """Return when the next call may be sent, and of which priorities it may be; None if none waits."""
+        counted, found = sorted(self._counted.values()), []
+        taps = sum(each.options.priority is Priority.TAP for each in self._counted)
+        kept = min(taps, KEPT, self._per_second - 1)
+        for priorities, most, due in (
+            (_TAPS, self._per_second, 0.0),
+            (_OTHERS, self._per_second - kept, self._due - SMALL_BURST),
+        ):
+            full = counted[-most] if len(counted) >= most else 0.0
+            heads = [self._free_at(queue[0].limit) for queue in self._queues_of(priorities)]
+            found += [(max(min(heads), full, due), priorities)] if heads else []
+        return min(found, default=None)
 
-    def _next(self, now: float) -> _Waiting | None:
+    def _next(self, now: float, priorities: Sequence[Priority]) -> _Waiting | None:
         """Remove and return the most urgent call that is not paused, from the chat with the oldest last turn."""
-        for queue in self._all_queues():
+        for queue in self._queues_of(priorities):
             waiting = queue[0]
             if self._free_at(waiting.limit) <= now:
                 self._remove(waiting)
@@ -229,8 +244,8 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
     def _free_at(self, limit: int | str) -> float:
         return max(self._paused_until.get(limit, 0.0), self._all_paused_until)
 
-    def _all_queues(self) -> Iterator[deque[_Waiting]]:
-        return chain.from_iterable(queues.values() for queues in self._queues.values())
+    def _queues_of(self, priorities: Sequence[Priority]) -> Iterator[deque[_Waiting]]:
+        return chain.from_iterable(self._queues[each].values() for each in priorities)
 
     def _remove(self, waiting: _Waiting) -> None:
         queues = self._queues[waiting.options.priority]

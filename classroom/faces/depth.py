@@ -24,7 +24,7 @@ Gray = npt.NDArray[np.float32]
 
 _EYES = 40.0  # pixels between the eyes in the pictures that are compared
 _SIZE = (144, 144)
-_MIDDLE = (72.0, 52.0)  # of the eyes in those pictures
+_MIDDLE = np.array([72.0, 52.0])  # of the eyes in those pictures
 _RIGHT = np.linspace(-1.0, 1.0, 36)  # the points that are compared, in distances between the eyes
 _DOWN = np.linspace(-0.15, 0.82, 24)  # from below the brows to above the mouth: both move with expression
 _BLURS = (7.0, 3.2, 1.2)  # pixels: the fit begins with the most blurred picture
@@ -54,7 +54,8 @@ class Reference:
         self._terms = np.column_stack([_terms(own), depth])
         self._solve = np.linalg.pinv(self._terms)
         self._grid = np.stack(np.meshgrid(_RIGHT, _DOWN), axis=-1).reshape(-1, 2)
-        apart = ((self._grid[:, None] - self._own[None, _SPARSE]) ** 2).sum(axis=2)
+        u, v = (self._grid[:, None, axis] - self._own[None, _SPARSE, axis] for axis in (0, 1))
+        apart = u * u + v * v
         near = np.exp(-apart.astype(np.float32) / (2 * 0.07**2)) + np.float32(1e-12)
         self._grid_terms = np.column_stack([_terms(self._grid), near @ MODEL[_SPARSE, 2] / near.sum(axis=1)])
         self._levels = [_sampled(each, self._grid) for each in _prepared(picture, points)]
@@ -75,28 +76,30 @@ class Reference:
         """Improve a fit by Gauss-Newton steps, from the blurred picture to the sharp one."""
         terms, held = self._grid_terms, self._terms
         used, found = terms.shape[1], start.copy()
+        columns = np.empty((len(terms), 2 * used))
+        by_mesh, small = held.T @ held * _HELD, 1e-6 * np.eye(used)
         for image, wanted in zip(images, self._levels, strict=True):
-            slope_x, slope_y = (
-                np.asarray(cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8), np.float32) for way in ((1, 0), (0, 1))
-            )
+            slopes = [cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1))]
+            with_slopes = np.asarray(cv2.merge([image, *slopes]), np.float32)
             for _round in range(_ROUNDS):
-                at = terms @ found
-                values, along_x, along_y = (_sampled(each, at) for each in (image, slope_x, slope_y))
+                values, along_x, along_y = _sampled(with_slopes, terms @ found)
                 left = wanted - values
-                spread = 1.48 * float(np.median(np.abs(left))) + 1e-3
+                spread = 1.48 * _median(np.abs(left)) + 1e-3
                 weights = np.clip(1 - (left / (_TUKEY * spread)) ** 2, 0, 1) ** 2
-                columns = np.hstack([terms * (along_x * _EYES)[:, None], terms * (along_y * _EYES)[:, None]])
+                np.multiply(terms, (along_x * _EYES)[:, None], out=columns[:, :used])
+                np.multiply(terms, (along_y * _EYES)[:, None], out=columns[:, used:])
                 normal = columns.T @ (columns * weights[:, None])
                 pull = columns.T @ (left * weights)
                 # The mesh's points hold the sheet's part where the pictures say nothing; never the part by depth.
-                loose = held.T @ held * _HELD * spread**2
+                loose = by_mesh * spread**2
                 toward = held.T @ (moved - held @ found) * _HELD * spread**2
                 loose[-1], loose[:, -1] = 0, 0
                 loose[-1, -1] = _SURE * spread**2
                 toward[-1] = _SURE * spread**2 * (_ASSUMED * expected - found[-1])
+                loose += small
                 for part in (0, 1):
                     where = slice(part * used, (part + 1) * used)
-                    normal[where, where] += loose + 1e-6 * np.eye(used)
+                    normal[where, where] += loose
                     pull[where] += toward[:, part]
                 step = np.linalg.solve(normal, pull).reshape(2, used).T
                 found += step
@@ -129,7 +132,7 @@ def _prepared(picture: Picture, points: Points) -> list[Gray]:
     cos, sin = across / unit * (_EYES / unit)
     middle = (right + left) / 2
     to_own = np.array([[cos, sin, 0.0], [-sin, cos, 0.0]])
-    to_own[:, 2] = np.array(_MIDDLE) - to_own[:, :2] @ middle
+    to_own[:, 2] = _MIDDLE - to_own[:, :2] @ middle
     gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     if unit > 1.5 * _EYES:
         gray = cv2.GaussianBlur(gray, (0, 0), 0.4 * unit / _EYES)
@@ -140,6 +143,14 @@ def _prepared(picture: Picture, points: Points) -> list[Gray]:
 
 
 def _sampled(image: Gray, own: Numbers) -> Numbers:
-    at = (own * _EYES + np.array(_MIDDLE)).astype(np.float32)
-    values = cv2.remap(image, at[:, :1].copy(), at[:, 1:].copy(), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return values[:, 0].astype(np.float64)
+    """Return the values of a picture at points: one for each point, or a row of them for each channel."""
+    at = (own * _EYES + _MIDDLE).astype(np.float32)[:, None]
+    values = cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return np.ascontiguousarray(values[:, 0].T, np.float64)
+
+
+def _median(values: Numbers) -> float:
+    """Return the median, as np.median does, without what that does for arrays of any shape."""
+    middle = len(values) // 2
+    halves = np.partition(values, (middle - 1, middle))
+    return float(halves[middle] if len(values) % 2 else (halves[middle - 1] + halves[middle]) / 2)

@@ -64,7 +64,7 @@ class Tracked:
     pictures: int = 0
     tracked: int = 0  # pictures in which the face was looked for, without those in between
     lost: int = 0  # of them without a face
-    light: float = 0.0  # the mean brightness of the pictures
+    light: float = 0.0  # the mean brightness of the pictures before the first face
     looked: int = 0  # detections
     two_faces: int = 0  # of them with a second large face
     seconds: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0, "track": 0.0})
@@ -81,7 +81,9 @@ class _Tracker:
         """Track the face in a picture; every second one waits until the next one shows whether the head moves."""
         tracked = self.tracked
         tracked.pictures += 1
-        tracked.light += (float(frame.gray.mean()) - tracked.light) / tracked.pictures
+        if not tracked.seen:
+            light = float(cv2.cvtColor(frame.picture, cv2.COLOR_BGR2GRAY).mean())
+            tracked.light += (light - tracked.light) / tracked.pictures
         if self._between is None and tracked.pictures > 1:
             self._between = frame
             return

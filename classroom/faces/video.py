@@ -18,11 +18,9 @@ import numpy.typing as npt
 from classroom.faces import h264, mp4
 
 Picture = npt.NDArray[np.uint8]
-Gray = npt.NDArray[np.uint8]
 
 PER_SECOND = 8  # pictures: a head turns within about half a second
 MOST = 160  # pictures of one note
-SIDE = 400  # pixels to which larger notes are scaled down for tracking
 _LARGEST_SIDE = 1280  # pixels; Telegram's notes have at most 640
 _PADDING = 32  # pixels, of each side: pictures are coded in blocks of 16
 _SQUARE = 1.02  # largest ratio of the sides
@@ -41,10 +39,9 @@ class NoVideo(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture: seconds from the start, in grey for tracking, and in colour."""
+    """A picture in BGR, and the seconds from the start."""
 
     at: float
-    gray: Gray
     picture: Picture
 
 
@@ -74,7 +71,7 @@ def frames(note: bytes) -> Iterator[Frame]:
             raise NoVideo("a picture can't be decoded")
         turn = _TURNS[track.turns]
         picture = np.asarray(given if turn is None else cv2.rotate(given, turn), dtype=np.uint8)
-        yield Frame(at / 1000, _gray(picture), picture)
+        yield Frame(at / 1000, picture)
         found += 1
     if not found:
         raise NoVideo("no pictures")
@@ -153,11 +150,3 @@ def _tag(at: int, content: bytes) -> bytes:
     time = struct.pack(">I", at)
     size = struct.pack(">I", len(content))[1:]
     return b"\x09" + size + time[1:] + time[:1] + b"\0\0\0" + content + struct.pack(">I", 11 + len(content))
-
-
-def _gray(picture: Picture) -> Gray:
-    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    side = max(gray.shape)
-    if side > SIDE:
-        gray = cv2.resize(gray, None, fx=SIDE / side, fy=SIDE / side, interpolation=cv2.INTER_AREA)
-    return np.asarray(gray, dtype=np.uint8)

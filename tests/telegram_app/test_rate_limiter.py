@@ -98,9 +98,9 @@ class TestOrder:
         """A call without options has the priority of its method."""
         calls = Calls(per_second=1)
         await calls.call("before")
-        methods = ["deleteMessage", "getFile", "sendMessage", "answerCallbackQuery"]
+        methods = ["deleteMessage", "sendMessage", "answerCallbackQuery"]
         await asyncio.gather(*(calls.call(each, endpoint=each) for each in methods))
-        assert calls.names == ["before", "answerCallbackQuery", "sendMessage", "getFile", "deleteMessage"]
+        assert calls.names == ["before", "answerCallbackQuery", "sendMessage", "deleteMessage"]
 
     async def test_fair_between_people(self) -> None:
         """One person's many calls do not delay another's of equal priority, and each person's keep their order."""
@@ -114,7 +114,7 @@ class TestOrder:
         """Calls without a chat do not share a turn: each counts as a chat of its own."""
         calls = Calls(per_second=1)
         await calls.call("before")
-        files = [calls.call(f"file {number}", None, RESULT, "getFile") for number in range(3)]
+        files = [calls.call(f"file {number}", None, RESULT, "uploadStickerFile") for number in range(3)]
         await asyncio.gather(*files, calls.call("a1", AIDA, RESULT), calls.call("a2", AIDA, RESULT))
         assert calls.names == ["before", "file 0", "file 1", "file 2", "a1", "a2"]
 
@@ -185,6 +185,40 @@ class TestRate:
         calls = Calls()
         await asyncio.gather(*(calls.call(str(number), number) for number in range(5)))
         assert calls.sent[-1].at == 0
+
+    async def test_taps_while_many_wait(self) -> None:
+        """While hundreds of questions wait, 95 % of the taps are answered at once; the limit holds all the same."""
+        calls, waited, chance = Calls(), list[float](), random.Random(7)
+
+        async def tap(number: int) -> None:
+            await asyncio.sleep(chance.uniform(0, 20))
+            began = calls.clock.passed
+            await calls.call(f"tap {number}", 1000 + number, CallOptions(Priority.TAP))
+            waited.append(calls.times(f"tap {number}")[0] - began)
+
+        questions = [calls.call(str(number), number) for number in range(500)]
+        await asyncio.gather(*questions, *(tap(number) for number in range(160)))
+        assert sorted(waited)[152] < 0.05
+        times = [sent.at for sent in calls.sent]
+        assert all(later - first >= 1 - 1e-5 for first, later in zip(times, times[PER_SECOND:], strict=False))
+        assert times[-1] == pytest.approx(660 / PER_SECOND, rel=0.1)
+
+    async def test_files(self) -> None:
+        """getFile waits for no turn and takes none; a 429 to it pauses only itself, and its own pause holds it."""
+        calls = Calls(per_second=1)
+        messages = [asyncio.create_task(calls.call(str(number), number)) for number in range(3)]
+        await asyncio.sleep(0.1)
+        files = (calls.call(f"file {number}", None, endpoint="getFile") for number in range(20))
+        await asyncio.gather(*files)
+        assert {at for number in range(20) for at in calls.times(f"file {number}")} == {0.1}
+        calls.refusals["paused"] = [RetryAfter(30)]
+        paused = asyncio.create_task(calls.call("paused", None, endpoint="getFile"))
+        await asyncio.sleep(0.1)
+        await calls.call("later", None, endpoint="getFile")
+        await asyncio.gather(paused, *messages)
+        assert calls.times("paused") == pytest.approx([0.11, 30.12], abs=0.03)
+        assert calls.times("later") == pytest.approx([30.12], abs=0.03)
+        assert [calls.times(str(number))[0] for number in range(3)] == pytest.approx([0, 1, 2], abs=0.05)
 
     async def test_album(self) -> None:
         """An album takes as many turns as it has messages."""
