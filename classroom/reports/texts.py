@@ -93,16 +93,20 @@ def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     if lines:
         text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
         lines.append(text.format(button=_("Try Again")))
-    differing = [(sheet, *each) for sheet in overview.sheets for each in sheet.differing.items()]
-    for sheet, student_id, its in differing[:DIFFERING_SHOWN]:
-        text = _("The LMS does not have {name}. Enter it there by hand: {status}.")
-        if its:
-            text = _("The LMS still has {name} as {other}. Change it there by hand: {status}.")
-        elif sheet.compared is not None and not sheet.compared.possible:
-            text = _("Change it in the LMS by hand: {name}, {status}.")
-        named = f"{short(overview.name(student_id), 80)} {short(student_id, 64)}"
-        ours, other = status_word(_, sheet.status_of(student_id)), status_word(_, Status(its)) if its else ""
-        lines.append(text.format(name=named, other=other, status=ours))
+    differing: dict[tuple[str, str, str, str], list[str]] = {}  # the batches by what is said
+    for sheet in overview.sheets:
+        for student_id, its in sheet.differing.items():
+            text = _("The LMS does not have {name}. Enter it there by hand: {status}.")
+            if its:
+                text = _("The LMS still has {name} as {other}. Change it there by hand: {status}.")
+            elif sheet.compared is not None and not sheet.compared.possible:
+                text = _("Change it in the LMS by hand: {name}, {status}.")
+            named = f"{short(overview.name(student_id), 80)} {short(student_id, 64)}"
+            ours, other = status_word(_, sheet.status_of(student_id)), status_word(_, Status(its)) if its else ""
+            differing.setdefault((text, named, other, ours), []).append(sheet.batch)
+    for (text, named, other, ours), batches in [*differing.items()][:DIFFERING_SHOWN]:
+        where = f" ({short(', '.join(batches), 100)})" if len(overview.sheets) > 1 else ""
+        lines.append(text.format(name=named + where, other=other, status=ours))
     if len(differing) > DIFFERING_SHOWN:
         lines.append(_("and {number} more").format(number=len(differing) - DIFFERING_SHOWN))
     return lines

@@ -50,6 +50,12 @@ class Lms:
         answer = self.http.post(f"/{path}", json=body)
         assert answer.is_success, answer.text
 
+    def has_batch(self, batch: str, students: Sequence[tuple[str, str]]) -> None:
+        """Give the teacher a batch of students (ID, name)."""
+        enrolled = [{"id": student_id, "name": name, "email": ""} for student_id, name in students]
+        self.tells("batches", batch=batch, students=enrolled)
+        self.tells("courses", email=EMAIL, batch=batch, subject="Algebra")
+
     def today(self) -> str:
         """Return the date of a session that is opened now."""
         return datetime.now(ZoneInfo("Asia/Almaty")).date().isoformat()
@@ -66,11 +72,8 @@ def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms
     with in_thread(simulator.serving()) as url:
         lms = Lms(url)
         lms.login, lms.older = url + simulator.login_path(), generation == OLDER
-        account = {"id": "m1", "name": "A. Teacher", "email": EMAIL, "location": "Main"}
-        lms.tells("teachers", **account, password=PASSWORD)
-        enrolled = [{"id": student_id, "name": name, "email": ""} for student_id, name in students]
-        lms.tells("batches", batch="CS-1", students=enrolled)
-        lms.tells("courses", email=EMAIL, batch="CS-1", subject="Algebra")
+        lms.tells("teachers", id="m1", name="A. Teacher", email=EMAIL, location="Main", password=PASSWORD)
+        lms.has_batch("CS-1", students)
         try:
             yield lms
         finally:
@@ -85,7 +88,6 @@ class RunningClock:
         self._begun = datetime.now(UTC)
 
     def now(self) -> datetime:
-        """Return the wall clock's time."""
         return datetime.now(UTC) + self._ahead
 
     def monotonic(self) -> float:
@@ -165,7 +167,6 @@ class Run:
         self._stack.enter_context(in_thread(serving))
 
     def stops(self) -> None:
-        """Stop it."""
         self._stack.close()
 
     def changes_store(self, change: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
@@ -311,7 +312,6 @@ class Teacher(Person):
             self.waits("another page", lambda messages: _newest_labels(messages) not in ([], shown))
 
     def saves_room(self, name: str) -> None:
-        """Save the newest session's place under a name."""
         self.taps("Save This Place")
         self.sees("What is this place called?")
         self.says(name)

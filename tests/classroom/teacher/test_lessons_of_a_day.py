@@ -253,8 +253,7 @@ class TestOneRecord:
     @pytest.mark.ordeal
     def test_only_one_of_two_batches(self, lecture: Student, lms_teacher: Teacher, lms: Lms, tmp_path: Path) -> None:
         """Of several batches only those with a record that day are asked for, and concerned by the answer."""
-        lms.tells("batches", batch="CS-2", students=[{"id": "S101", "name": "D. Student", "email": ""}])
-        lms.tells("courses", email="teacher@example.org", batch="CS-2", subject="Algebra")
+        lms.has_batch("CS-2", [("S101", "D. Student")])
         lms_teacher.says("/start")
         lms_teacher.taps("Take Attendance")
         lms_teacher.sees("CS-1 has a lesson in Algebra today: ")
