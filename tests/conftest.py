@@ -2,15 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import pytest
+from aiohttp import web
 from hypothesis import settings
 
 from sandbox.portal.server import PortalSimulator
 from sandbox.telegram.server import TelegramSimulator
 from tests.fakes import FakeClock, MovedTimeLoop
 from tests.servers import in_thread, vaadin_portal
+from tests.waiting import pause
 
 # A shell that starts us in the background has SIGINT ignored, and our children would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -28,6 +30,24 @@ def pytest_asyncio_loop_factories(
     return {"loop": MovedTimeLoop if item.get_closest_marker("moved_time") else asyncio.new_event_loop}
 
 
+class Telegram(TelegramSimulator):
+    """The simulator, whose answers to the bots are slow where TEST_PAUSES asks for it."""
+
+    def application(self) -> web.Application:
+        app = super().application()
+        app.middlewares.append(_pausing)
+        return app
+
+
+@web.middleware
+async def _pausing(request: web.Request, handler: Callable[..., Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    is_call = request.path.startswith("/bot") and not request.path.lower().endswith("/getupdates")
+    await asyncio.sleep(pause() if is_call else 0)
+    answer = await handler(request)
+    await asyncio.sleep(pause() if is_call else 0)
+    return answer
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -36,7 +56,7 @@ def clock() -> FakeClock:
 @pytest.fixture(scope="session")
 def telegram_url() -> Iterator[str]:
     """The Telegram simulator, started once; each test resets it."""
-    with in_thread(TelegramSimulator().serving()) as url:
+    with in_thread(Telegram().serving()) as url:
         yield url
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, pauses
 
 TOKEN = "1234567890:AAEhBOweik6ad6PsWZRcXjYZ0123456789a"
 BOT = "attendance_test_bot"
@@ -28,6 +28,7 @@ class Telegram:
         """POST to the control API; fails with its error text."""
         answer = self.http.post(path, json=body)
         assert answer.is_success, answer.text
+        pauses()
         return answer.json()
 
     def get(self, path: str, **params: Any) -> Any:
@@ -187,13 +188,20 @@ class Person:
         answer = self._chat()["last_answer"]
         return str(answer["text"]) if answer else ""
 
+    def reads_toast(self, text: str) -> None:
+        """Wait until a tap is answered with this text, or, on a slow machine, with the one for work that takes long."""
+        eventually(f"the toast '{text}'", lambda: self.toast().startswith((text, "One moment...")))
+
     def counts(self, text: str) -> int:
         """Return how many bot messages contain a text now."""
         return sum(text in (m["text"] or "") for m in self.screen() if m["from"] == "bot")
 
     def _chat(self, since: int | None = None, timeout: float = 0) -> Any:
         more = {} if since is None else {"since": since, "timeout": timeout}
-        return self._telegram.get("/chat", bot=self._bot, person=self.number, **more)
+        pauses()
+        chat = self._telegram.get("/chat", bot=self._bot, person=self.number, **more)
+        pauses()
+        return chat
 
 
 def labels(message: Message) -> list[str]:
@@ -211,6 +219,7 @@ def eventually(what: str, condition: Callable[[], Any], patience: float = PATIEN
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {patience:g} s for {what}"
         time.sleep(0.05)
+    pauses()
     return found
 
 

@@ -100,14 +100,14 @@ def test_what_did_not_change_is_not_sent(scene: Scene) -> None:
 def test_a_skipped_day(scene: Scene) -> None:
     """Skip Today and Don't Skip Today are on the menu at once, whatever the monitor's thread does meanwhile."""
     scene.student.taps("Skip Today")
-    eventually("the toast", lambda: scene.student.toast() == "Today is skipped.")
+    scene.student.reads_toast("Today is skipped.")
     scene.student.sees("today is skipped, nothing is marked")
     monitor = scene.bot.monitors[FIRST]
     tomorrow = scene.clock.now() + timedelta(hours=15)
     monitor.status = replace(monitor.status, state=MonitorState.RESTING, next_check=tomorrow)
     scene.follows("Next check: 02.09.2026")
     scene.student.taps("Don't Skip Today")
-    eventually("the toast", lambda: scene.student.toast() == "Today is not skipped any more.")
+    scene.student.reads_toast("Today is not skipped any more.")
     text = scene.student.sees("Monitoring: starting")["text"]
     assert "Next check" not in text
     monitor.tells(Event.WATCHING)
@@ -117,13 +117,13 @@ def test_a_skipped_day(scene: Scene) -> None:
 def test_taps_say_what_happened(scene: Scene) -> None:
     """Mode, Status, Stop and Start have a toast, also where nothing changes on the screen."""
     scene.student.taps("Switch to Manual")
-    eventually("the toast", lambda: scene.student.toast() == "Manual mode is on.")
+    scene.student.reads_toast("Manual mode is on.")
     scene.student.taps("Status")
-    eventually("the toast", lambda: scene.student.toast().startswith("As of 15:"))
+    scene.student.reads_toast("As of 15:")
     scene.student.taps("Stop Monitoring")
-    eventually("the toast", lambda: scene.student.toast() == "Monitoring stops.")
+    scene.student.reads_toast("Monitoring stops.")
     scene.student.taps("Start Monitoring")
-    eventually("the toast", lambda: scene.student.toast() == "Monitoring starts.")
+    scene.student.reads_toast("Monitoring starts.")
     questions = {
         "Update Password": "Now send me your portal password for student_2001.",
         "Change Username": "Send me your username on the portal: a login such as a_student, or your e-mail.",
@@ -133,7 +133,7 @@ def test_taps_say_what_happened(scene: Scene) -> None:
     }
     for button, toast in questions.items():
         scene.student.taps(button)
-        eventually("the toast", lambda toast=toast: scene.student.toast() == toast)  # type: ignore[misc]
+        scene.student.reads_toast(toast)
 
 
 def test_an_admin_s_taps_say_what_happened(scene: Scene) -> None:
@@ -154,7 +154,7 @@ def test_an_admin_s_taps_say_what_happened(scene: Scene) -> None:
         number = len(scene.telegram.get("/taps"))
         admin.taps(button)
         eventually(f"the answer to {button}", lambda at=number: scene.telegram.get("/taps")[at]["answered_at"])  # type: ignore[misc]
-        assert admin.toast().startswith(toast)
+        admin.reads_toast(toast)
 
 
 def test_a_restart_is_on_the_menu(scene: Scene) -> None:

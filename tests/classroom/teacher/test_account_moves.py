@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.classroom.running import Run, RunningClock, Student, Teacher
-from tests.e2e.people import Telegram, eventually, labels
+from tests.e2e.people import Telegram, labels
 
 pytestmark = pytest.mark.integration
 
@@ -68,7 +68,7 @@ def test_a_code_works_once(run: Run, teacher: Teacher, newcomer: Teacher, telegr
     teacher.says("/move")
     teacher.sees("a new one takes its place")
     teacher.taps("Revoke Move Code")
-    eventually("the answer", lambda: teacher.toast() == "The move code is revoked.")
+    teacher.reads_toast("The move code is revoked.")
     teacher.settles()
     newcomer.says(f"/start {code}")
     newcomer.sees("can't be used any more")
@@ -182,4 +182,4 @@ def test_board_of_an_old_session(run: Run, teacher: Teacher, newcomer: Teacher, 
     newcomer.taps("Move Here")
     teacher.sees("Your sessions were moved to another Telegram account.")
     teacher.taps("Reopen")
-    eventually("an answer", lambda: teacher.toast() == "This button is no longer in use.")
+    teacher.reads_toast("This button is no longer in use.")

@@ -166,7 +166,7 @@ class TestCancel:
         teacher.taps("Yes, Cancel It")
         student.sees("Your teacher has cancelled the check-in for Algebra.")
         teacher.sees("Cancelled: nothing is recorded.")
-        eventually("the answer to the tap", lambda: teacher.toast() == "Cancelled.")
+        teacher.reads_toast("Cancelled.")
         eventually("the question is gone", lambda: "Yes, Cancel It" not in str(teacher.screen()))
 
     def test_killed_before_they_are_told(
@@ -248,7 +248,7 @@ class TestByHand:
         teacher.taps("No Reason")
         board = teacher.sees("absent: 1")["text"]
         assert "Missing: 0" in board
-        eventually("the answer to the tap", lambda: teacher.toast() == "C. Student: absent")
+        teacher.reads_toast("C. Student: absent")
 
     def test_and_the_old_list(self, teacher: Teacher, code: str, telegram: Telegram) -> None:
         """What an old Accept or Reject answers is what is recorded; nobody with a mark is told of a rejection."""
@@ -267,10 +267,10 @@ class TestByHand:
             teacher.taps("No Reason")
         students[0].sees("Your teacher has marked you: absent")
         teacher.forges(f"ok:{key}:0")
-        eventually("the answer to Accept", lambda: teacher.toast() == "Confirmed: 1")
+        teacher.reads_toast("Confirmed: 1")
         students[0].sees("Attendance marked")
         teacher.forges(f"no:{key}:1")
-        eventually("the answer to Reject", lambda: teacher.toast() == "Not accepted: 1\nB. Student: present")
+        teacher.reads_toast("Not accepted: 1\nB. Student: present")
         teacher.sees("In: 2 of 3")
         assert students[1].counts("did not accept") == 0
 

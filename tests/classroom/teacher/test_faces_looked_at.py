@@ -182,7 +182,7 @@ class TestAMatchThatDoesNotDecide:
         sorting.teacher.taps("Confirm All (2)")
         for student in (first, second):
             student.sees("Attendance marked")
-        eventually("the answer to the tap", lambda: sorting.teacher.toast() == "Confirmed: 2")
+        sorting.teacher.reads_toast("Confirmed: 2")
         assert sorting.steps() == {"S001": "done", "S002": "done", "S003": "confirm"}
         sorting.teacher.taps("Without a Face Check (1)")
         sorting.teacher.taps("Yes, Confirm These (1)")

@@ -123,8 +123,7 @@ def test_everybody_without_a_checked_face_is_named(scene: Scene) -> None:
     scene.teacher.taps("Yes, Confirm These (3)")
     for student in (declined, without_photo, troubled):
         student.sees("Attendance marked")
-    eventually("the answer to the tap", lambda: scene.teacher.toast())
-    assert scene.teacher.toast() == "Confirmed: 3"
+    scene.teacher.reads_toast("Confirmed: 3")
     eventually("the question is gone", lambda: scene.teacher.counts(ASKED) == 0)
     eventually("all taps are answered", lambda: scene.telegram.unanswered_taps() == [])
 

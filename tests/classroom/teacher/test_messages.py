@@ -45,7 +45,7 @@ def test_ordinary_lesson(
     comes(student, code, "S001", 5)
     teacher.taps("Confirm All (1)")
     student.sees("Attendance marked")
-    eventually("the answer", lambda: teacher.toast() == "Confirmed: 1")
+    teacher.reads_toast("Confirmed: 1")
     teacher.taps("Mark by Hand")
     teacher.taps("B. Student: absent")
     teacher.taps("Late")
@@ -146,7 +146,7 @@ class TestOpenSession:
         """Without a session the menu has no such button, and an old one says so."""
         assert "Open Session" not in labels(teacher.sees("Take attendance:"))
         teacher.forges("sessions")
-        eventually("the answer", lambda: teacher.toast() == "No session is running.")
+        teacher.reads_toast("No session is running.")
         eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
 
     @pytest.mark.ordeal

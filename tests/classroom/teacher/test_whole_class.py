@@ -199,7 +199,7 @@ class TestTaps:
             other.forges(data.format(key))
         other.forges(f"finish:{key}")
         other.settles()
-        eventually("the answer", lambda: other.toast() == "This button is no longer in use.")
+        other.reads_toast("This button is no longer in use.")
         assert other.counts("A. Student") == 0
         teacher.taps("Whole Class")
         shows(teacher, "\u2717 A. Student", "\u2717 B. Student", "\u2717 C. Student")

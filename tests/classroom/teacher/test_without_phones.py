@@ -237,7 +237,7 @@ class TestNobody:
         clock.forward(61)
         teacher.sees("Cancelled: nothing is recorded.")
         teacher.taps("\u2717 A. Student")  # the list is still there
-        eventually("the answer", lambda: teacher.toast() == "Cancelled: nothing is recorded.")
+        teacher.reads_toast("Cancelled: nothing is recorded.")
         assert recorded(tmp_path) == {}
 
     @pytest.mark.ordeal
@@ -269,7 +269,7 @@ class TestNoCode:
         for data in forged:
             teacher.forges(data)
         teacher.settles()
-        eventually("the answer", lambda: teacher.toast() == "This button is no longer in use.")
+        teacher.reads_toast("This button is no longer in use.")
         assert rows(tmp_path, "SELECT * FROM codes") == []
         assert [row["reopened_at"] for row in rows(tmp_path, "SELECT * FROM sessions")] == [None]
         assert teacher.counts("Where is the class?") == 0
