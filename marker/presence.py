@@ -46,7 +46,8 @@ class Presence:
         settings, claims, now = self._services.settings, self._services.claims, self._services.clock.now()
         member = update.my_chat_member
         if settings.single_user and person not in settings.admin_telegram_id:
-            refused = self._services.texts(person)("This bot works for one person only.")
+            _ = self._services.texts(person)
+            refused = _("This bot works for one person only.")
             if update.callback_query is not None:
                 await tapped(update, refused)
             elif member is None:
