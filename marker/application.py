@@ -26,6 +26,7 @@ from marker.registration.conversation import Registration
 from marker.registration.passwords import PasswordSteps
 from marker.screens import Screens
 from marker.services import Services
+from marker.shared_token import SharedToken
 from marker.student.buttons import StudentHandlers
 from marker.student.notices import OFFER_SLOT, Notices, Offers
 from telegram_app.factory import AnyApplication
@@ -48,6 +49,7 @@ class Marker:
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
+        self.shared_token = SharedToken(services)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
         services.may_be_password = self._questions.may_be_password
@@ -101,7 +103,7 @@ class Marker:
 
     async def run(self, until: asyncio.Event, token_is_shared: Callable[[], bool]) -> None:
         """Do the periodic work until ``until`` is set. ``token_is_shared``: another program fetches our updates."""
-        token = Duty(self._duty_failed, lambda: self.notices.troubles.check_token(token_is_shared()), 0)
+        token = Duty(self._duty_failed, lambda: self.shared_token.check(token_is_shared()), 0)
         while not until.is_set():
             due = time.monotonic() + CHECK_EVERY
             await asyncio.sleep(CHECK_EVERY)

@@ -75,10 +75,11 @@ class AccountMoves(AdminScreens):
         return await self._show_code(person, text, link)
 
     async def _revoke(self, person: int, student: Student, page: int, context: Context) -> str:
+        _ = self._services.texts(person)
         if await asyncio.to_thread(self._services.move_codes.revoke, student.telegram_id):
             log.info("admin %d: move code for student %d revoked", person, student.telegram_id)
         await self._ask(person, student, page, context)
-        return self._services.texts(person)("The move code is revoked.")
+        return _("The move code is revoked.")
 
     async def offer(self, person: int, code: str) -> bool:
         """Ask in the new account whether to move, and leave the question for a code; False: it can't be used."""

@@ -28,10 +28,9 @@ TOLD_AFTER = timedelta(minutes=5)
 # Monitors that fail within this time are one message to the admin.
 GATHERED_FOR = timedelta(seconds=30)
 OUTAGE_AFTER = timedelta(minutes=4)  # so that the admin knows within five, with the time that finding it takes
-SHARED_FOR = timedelta(minutes=1)  # a restart's old process may still be polling; a poll lasts half a minute
 MANY = 3  # students with a lasting error at once are an outage
 FEW = 1  # or none: then the outage is over, and this student has a problem of their own
-OUTAGE, TOKEN = "outage", "token"  # the claims' keys while the admin knows of it, or on a day
+OUTAGE = "outage"  # the claim's key while the admin knows of it
 NAMED = 5  # usernames in the admin's message
 KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
 
@@ -57,7 +56,6 @@ class Troubles:
         self._failed: list[tuple[str, StatusEvent]] = []  # usernames of monitors that failed, or what else did
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
-        self._shared: tuple[datetime, datetime] | None = None  # another program fetches our updates: since, last seen
         self._one_at_a_time = asyncio.Lock()  # the message about an error is sent before the one about its end
 
     async def load(self) -> None:
@@ -239,25 +237,6 @@ class Troubles:
         registry = self._services.registry
         states = {each: status.state for each in registry.active() if (status := registry.status(each))}
         return {each: state for each, state in states.items() if state is not MonitorState.RESTING}
-
-    async def check_token(self, is_shared: bool) -> None:
-        """Tell the admin, once a day, that another program uses the bot's token."""
-        now = self._services.clock.now()
-        if not is_shared:  # between two conflicts, too: each program gets a part of the updates
-            return
-        since, last = self._shared or (now, now)
-        since = since if now - last <= SHARED_FOR else now
-        is_told = now - since >= SHARED_FOR
-        self._shared = (now if is_told else since), now
-        if not is_told:
-            return
-        items = self._services.to_admins(
-            lambda _: _(
-                "Two programs use this bot's token, and each gets only a part of what people send. End the other one; "
-                "if you don't know it, revoke the token at @BotFather and set the new one."
-            )
-        )
-        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"{TOKEN}:{now:%F}", now))
 
     async def _show_page(self, username: str, event: StatusEvent) -> None:
         """Send each admin a page that needs a person, once for each kind; one that is known once a day."""

@@ -261,7 +261,7 @@ class RunningMarker:
 
     def learns_of_the_token(self, is_shared: bool) -> None:
         """Check whether another program uses the bot's token."""
-        check = self._marker.notices.troubles.check_token(is_shared)
+        check = self._marker.shared_token.check(is_shared)
         asyncio.run_coroutine_threadsafe(check, self._loop).result(timeout=PATIENCE)
 
     def settles(self) -> None:
