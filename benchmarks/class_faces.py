@@ -1,12 +1,14 @@
 """Classes of 500, 1,000 and 2,000 with face checks, over HTTP: how many are answered, and how soon.
 
-`python -m benchmarks.class_faces [--students 500 1000 2000] [--over 60] [--first] [--beside-old]`
+`python -m benchmarks.class_faces [--students 500 1000 2000] [--over 60] [--first] [--compare-class] [--beside-old]`
 
 Runs the real bot.py with its default settings, the local engine, SQLite and CSV rosters, and the Telegram simulator
 with its limit of 30 messages a second per bot, each in its own process. Every student sends a different note, rendered
 before the run (kept in --media). As in a second lesson consents, bindings and templates exist already; with --first
-they do not, and templates are computed during the run. With --beside-old the benchmark of the commit with the old
-engine (see benchmarks.faces) runs the first class, too, as it was.
+they do not, and templates are computed during the run. With --compare-class (FACE_COMPARE_CLASS=1) everybody has agreed
+to the comparison with the class; the students share two portraits, so that nobody is the nearest: the teacher has to
+look at all of them. With --beside-old the benchmark of the commit with the old engine (see benchmarks.faces) runs the
+first class, too, as it was.
 """
 
 import argparse
@@ -55,6 +57,7 @@ def main() -> int:
     parser.add_argument("--over", type=float, default=60)
     parser.add_argument("--first", action="store_true", help="the first lesson: no stored consents and templates")
     parser.add_argument("--media", type=Path, default=ROOT / "build" / "class_media")
+    parser.add_argument("--compare-class", action="store_true", help="FACE_COMPARE_CLASS=1, all have agreed to it")
     parser.add_argument("--beside-old", action="store_true")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -98,8 +101,8 @@ def _class(arguments: argparse.Namespace, students: int) -> tuple[str, bool]:
         rosters(data, {"CS-1": [(f"S{at + 1:04}", f"Student {at + 1}") for at in range(students)]})
         media.photos(data / "photos")
         if not arguments.first:
-            asyncio.run(_known(folder, students))
-        bot = ClassProcess(folder, telegram, FACE_ENGINE="local")
+            asyncio.run(_known(folder, students, compares_class=arguments.compare_class))
+        bot = ClassProcess(folder, telegram, FACE_ENGINE="local", FACE_COMPARE_CLASS=str(int(arguments.compare_class)))
         stack.callback(bot.end)
         bot.start()
         teacher = Teacher(telegram, 7001, "+77010000001")
@@ -120,7 +123,7 @@ def _class(arguments: argparse.Namespace, students: int) -> tuple[str, bool]:
         return report, all(result.answered for result in results)
 
 
-async def _known(folder: Path, students: int) -> None:
+async def _known(folder: Path, students: int, *, compares_class: bool) -> None:
     """Store all bindings, consents and templates, as after an earlier lesson."""
     examining.prepare()
     secrets, data = folder / "secrets", folder / "data"
@@ -134,7 +137,8 @@ async def _known(folder: Path, students: int) -> None:
     for number in range(students):
         student_id, person = f"S{number + 1:04}", 100_000 + number
         await store.bind(Binding(person, student_id, now))
-        await store.set_consent(Consent(person, True, now, wording("local", compares_class=False)))
+        agreed = wording("local", compares_class=compares_class)
+        await store.set_consent(Consent(person, True, now, agreed, compares_class))
         sealed = keys.seal(student_id, made[number % len(PEOPLE)])
         await store.save_template(Template(student_id, LocalEngine.name, await photos.tag(student_id), sealed, now))
     await store.close()
@@ -184,18 +188,20 @@ def _report(arguments: argparse.Namespace, results: list[StudentResult], recorde
     acknowledged = sorted(result.acknowledged - result.note_sent for result in answered)
     lag = ", ".join(f"{max((each.get(name, 0) for each in sampler.lags), default=0):.0f}" for name in ("p95", "max"))
     kept = "the first lesson of a term" if arguments.first else "templates and consents are stored"
+    kept += "; compared with the class" if arguments.compare_class else ""
+    options = "".join(f" --{name.replace('_', '-')}" for name in ("first", "compare_class") if getattr(arguments, name))
     lines = [
         f"# Faces: a class of {len(results)}, arriving over {arguments.over:g} s",
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; local engine, {kept}; at most 30 messages a second; "
         "default settings.",
-        f"`python -m benchmarks.class_faces{' --first' if arguments.first else ''}`",
+        f"`python -m benchmarks.class_faces --students {len(results)}{options}`",
         "",
         "| | |",
         "|---|---|",
         f"| recorded as present; the others wait for the teacher | {recorded} of {len(results)} |",
         f"| told that they passed | {len(done)} of {len(results)} |",
-        f"| answered: passed, or asked for another video (students here send only one) |"
+        f"| answered: passed; asked for another video (students here send only one), or the teacher has to look |"
         f" {len(answered)} of {len(results)}: {len(done)}, {len(answered) - len(done)} |",
         f"| from the first arrival until the last answer, s (of 500 required {REQUIRED}, goal {GOAL}) | {after:.1f} |",
         f"| note sent -> acknowledged, s (95 % under {ACKNOWLEDGED}) | {spread(acknowledged)} |",

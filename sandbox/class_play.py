@@ -24,7 +24,8 @@ from sandbox.challenges import motions_in
 PATIENCE = 300.0
 """Seconds for which a student waits for an answer."""
 CHALLENGE = "Record a round video"
-# Texts of the messages that ask for another video, and of the one that says that the teacher confirms it.
+# Texts of the messages that ask for another video, or say that the teacher has to look; and of the one that says that
+# the teacher confirms it.
 AGAIN = (
     "Once more",
     "I did not see the motions",
@@ -34,6 +35,7 @@ AGAIN = (
     "in view all the time",
     "too dark to see",
     "video can't be read",
+    "Your teacher has to look",
 )
 CHECKED = "Your video is checked"
 # Texts of the messages that end a check-in: no need to wait for another one.
@@ -50,7 +52,7 @@ class StudentResult:
     waiting: float = 0.0
     note_sent: float = 0.0
     acknowledged: float = 0.0
-    answered: float = 0.0  # marked, told that the teacher confirms it, or asked for another video
+    answered: float = 0.0  # marked, told that the teacher confirms it or has to look, or asked for another video
     marked: float = 0.0  # likewise, without the last
     messages: int = 0
     error: str = ""

@@ -64,7 +64,7 @@ def test_every_table_is_on_the_page() -> None:
         ('"History" is `RETENTION_DAYS`, 180 days', Settings.model_fields["retention_days"].default, 180),
         ("reports and registers (workbook, PDF, CSV, picture) | plain | seven days", keeper.FILES_KEPT, 7 * DAY),
         ("an unclear check | encrypted | the decision, at most a day", face_traces.PICTURES_KEPT, DAY),
-        ("| wrong codes | plain | one hour |", store.TRIES_KEPT, DAY / 24),
+        ("(not in `/my_data`: it would help guessing) | plain | one hour |", store.TRIES_KEPT, DAY / 24),
         ("| the ten newest;", troubles.KEPT_PAGES, 10),
         ("hashed with a key | a day, then", attempts.KEPT_FOR, DAY),
         ("hashed with a key | 180 days |", attempts.OWNER_FOR, 180 * DAY),
