@@ -76,6 +76,9 @@ def table(groups: Groups, genuine: Pairs, impostor: Pairs) -> str:
         missed, accepted = rates.in_class(groups.values(), distance)
         lines.append(_row(f"{threshold} %", f"{distance:.3f}", _text(genuine.missed(distance)),
                           _text(impostor.accepted(distance)), f"{_share(missed)}, {_share(accepted)}"))  # fmt: skip
+    distance = float(np.quantile(impostor.every, WANTED))
+    words = f"where {100 * WANTED:.1f} % of the impostors are accepted, at {distance:.3f}"
+    lines.append(f"{words}: missed {_text(genuine.missed(distance))}")
     if len(groups) > 1:
         lines += _by_group(groups)
     return "\n".join([*lines, suggestion(impostor)])

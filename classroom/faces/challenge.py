@@ -36,6 +36,8 @@ _WORSE = 0.15  # of that correlation, by which a picture may be worse than the b
 _DEPTH, _FLAT = 0.4, 0.25  # of the angle's sine: the least parallax of a head, the most of a sheet
 _SURELY_FLAT = 0.12  # the most of a sheet where the pictures agree less
 _SURELY_DEPTH = 0.5
+_SHEETS_TURN = 45.0  # degrees, to which the mesh turns no sheet, however it is bent
+_LOOSE_DEPTH, _LOOSE_CLEAR = 0.2, 0.93  # of the loose fit: the least of a head, and a sheet's correlation
 _SHEET, _CLEAR = 0.1, 0.97  # parallax and correlation of a motion that only a sheet makes: none of the note counts
 _MESH_DEPTH = 0.5  # the same by the mesh alone
 _LEAST = 10.0  # degrees: with less the parallax is too small to measure
@@ -48,6 +50,14 @@ _SWAPPED = {Motion.LEFT: Motion.RIGHT, Motion.RIGHT: Motion.LEFT}
 
 
 @dataclass(frozen=True)
+class Fit:
+    """The parallax by the pictures of a movement, as a share of the angle's sine, and how well the pictures agree."""
+
+    share: float = 0.0
+    alike: float = 0.0
+
+
+@dataclass(frozen=True)
 class Move:
     """A movement of the head to one side and back. Left and right are as in a picture that is not mirrored."""
 
@@ -56,8 +66,8 @@ class Move:
     end: float
     angle: float  # degrees from the rest position, at most
     parallax: float  # at the largest angle, by the mesh
-    share: float  # of the angle's sine: the parallax by the pictures
-    alike: float
+    fit: Fit  # by the pictures
+    loose: Fit
     has_depth: bool | None  # None: the pictures say neither
     size: float  # the angle by the one needed
 
@@ -65,7 +75,8 @@ class Move:
         counts = "" if self.has_depth else " not counted"
         return (
             f"{self.motion}{counts} {self.start:.1f}-{self.end:.1f} s, {self.angle:.0f} degrees,"
-            f" parallax {self.parallax:.2f}, by the pictures {self.share:.2f} of the sine, alike {self.alike:.2f}"
+            f" parallax {self.parallax:.2f}, by the pictures {self.fit.share:.2f} of the sine,"
+            f" alike {self.fit.alike:.2f}, loosely {self.loose.share:.2f}, alike {self.loose.alike:.2f}"
         )
 
 
@@ -83,19 +94,25 @@ def moves(seen: Sequence[Seen]) -> list[Move]:
 def _decided(found: list[Move]) -> list[Move]:
     """Let movements that the pictures do not confirm count if those of another one of the note surely show a head."""
     proven = any(move.has_depth for move in found)
-    surely = any(move.share >= _SURELY_DEPTH and move.alike >= _SURELY_ALIKE for move in found)
-    if any(move.motion in ASKED and move.alike >= _CLEAR and move.share < _SHEET for move in found):
+    surely = any(
+        move.has_depth and move.fit.share >= _SURELY_DEPTH and move.fit.alike >= _SURELY_ALIKE for move in found
+    )
+    if any(move.motion in ASKED and move.fit.alike >= _CLEAR and move.fit.share < _SHEET for move in found):
         return [replace(move, has_depth=False) for move in found]
     decided = {True: True, None: proven, False: surely}
     return [
-        replace(move, has_depth=move.alike > 0 and decided[move.has_depth] and not _is_flat(move.share, move.alike))
+        replace(
+            move,
+            has_depth=move.fit.alike > 0 and decided[move.has_depth] and not _is_flat(move.fit, move.loose, move.angle),
+        )
         for move in found
     ]
 
 
-def _is_flat(share: float, alike: float) -> bool:
-    """Whether the pictures clearly show a sheet."""
-    return alike >= _CLEAR and share < _FLAT
+def _is_flat(fit: Fit, loose: Fit, angle: float) -> bool:
+    """Whether the pictures clearly show a sheet; also a bent one, in which the mesh sees some depth."""
+    is_bent = angle < _SHEETS_TURN and loose.alike >= _LOOSE_CLEAR and loose.share < _SURELY_FLAT
+    return is_bent or (fit.alike >= _CLEAR and fit.share < _FLAT)
 
 
 def _is_clear(away: Numbers, seconds: float, found: tuple[int, int, int, int]) -> bool:
@@ -143,46 +160,57 @@ def _measured(
     part = np.arange(start, end + 1)
     turned = np.abs(degrees[part, axis])
     top = int(part[np.argmax(turned)])
-    by_mesh, share, alike = 0.0, 0.0, 0.0
+    largest = float(turned.max())
+    by_mesh, fit, loose = 0.0, Fit(), Fit()
     for before in _at_rest(away, start, end):
         reference = Reference(seen[before].picture, seen[before].mesh.points)
         by_mesh = by_mesh or sign * reference.by_points(seen[top].mesh.points)[axis]
-        if by_mesh < _MESH_DEPTH * math.sin(math.radians(turned.max())):
+        if by_mesh < _MESH_DEPTH * math.sin(math.radians(largest)):
             break
-        shares: list[tuple[float, float]] = []  # of the sine, and how well the pictures agree
+        fits: list[tuple[Fit, Fit]] = []
         for at in _to_compare(part[turned >= _LEAST], turned[turned >= _LEAST]):
             sine = math.sin(math.radians(abs(float(degrees[at, axis] - degrees[before, axis]))))
             sines = np.sin(np.radians(degrees[at] - degrees[before]))
-            measured = reference.compare(seen[at].picture, seen[at].mesh.points, sines)
-            shares.append((sign * (measured.right, measured.up)[axis] / sine, measured.alike))
-            if len(shares) == 2 and all(share >= _DEPTH and alike >= _ALIKE for share, alike in shares):
+            held, loosely = reference.compare(seen[at].picture, seen[at].mesh.points, sines)
+            fits.append(
+                (
+                    Fit(sign * (held.right, held.up)[axis] / sine, held.alike),
+                    Fit(sign * (loosely.right, loosely.up)[axis] / sine, loosely.alike),
+                )
+            )
+            if len(fits) == 2 and all(each.share >= _DEPTH and each.alike >= _ALIKE for each, _loose in fits):
                 break
-        best = max(each for _share, each in shares)
-        if best > alike:
-            alike = best
-            share = float(np.median([share for share, each in shares if each >= best - _WORSE]))
-        if _has_depth(share, alike) is not None:
+        found = _typical([each for each, _loose in fits])
+        if found.alike > fit.alike:
+            fit, loose = found, _typical([each for _fit, each in fits])
+        if _has_depth(fit, loose, largest) is not None:
             break
     motion = ((Motion.LEFT, Motion.RIGHT), (Motion.UP, Motion.DOWN))[axis][sign < 0]
     return Move(
         motion=motion,
         start=seen[start].at,
         end=seen[end].at,
-        angle=float(turned.max()),
+        angle=largest,
         parallax=by_mesh,
-        share=share,
-        alike=alike,
-        has_depth=_has_depth(share, alike),
+        fit=fit,
+        loose=loose,
+        has_depth=_has_depth(fit, loose, largest),
         size=float(np.abs(away[top, axis])),
     )
 
 
-def _has_depth(share: float, alike: float) -> bool | None:
-    if alike >= _ALIKE and share >= _DEPTH:
-        return True
-    if alike == 0 or _is_flat(share, alike):
+def _typical(fits: Sequence[Fit]) -> Fit:
+    """Return the median share of the pictures that agree nearly as well as the best one."""
+    best = max(each.alike for each in fits)
+    return Fit(float(np.median([each.share for each in fits if each.alike >= best - _WORSE])), best)
+
+
+def _has_depth(fit: Fit, loose: Fit, angle: float) -> bool | None:
+    if fit.alike == 0 or _is_flat(fit, loose, angle):
         return False
-    return False if alike >= _SURELY_ALIKE and share < _SURELY_FLAT else None
+    if fit.alike >= _ALIKE and fit.share >= _DEPTH:
+        return True if loose.share >= _LOOSE_DEPTH else None
+    return False if fit.alike >= _SURELY_ALIKE and fit.share < _SURELY_FLAT else None
 
 
 def _at_rest(away: Numbers, start: int, end: int) -> list[int]:
@@ -215,7 +243,7 @@ def problem(tracked: Tracked, made: Sequence[Move], asked: Sequence[Motion]) -> 
         return Problem.DARK
     if tracked.lost > (1 - _SEEN) * tracked.tracked:
         return Problem.CUT
-    flat = [move for move in made if move.alike >= _SURELY_ALIKE and move.share < _FLAT]
+    flat = [move for move in made if move.fit.alike >= _SURELY_ALIKE and move.fit.share < _FLAT]
     return Problem.FLAT if flat and not any(move.has_depth for move in made) else Problem.NOT_SEEN
 
 

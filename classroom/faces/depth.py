@@ -8,6 +8,10 @@ which something with the depth of a face was turned.
 Both are first fitted to the points of the mesh. But the mesh was trained on heads, and often sees a turned head in a
 tilted photograph. So they are then fitted to the pictures themselves: those of a head confirm the parallax, those of a
 photograph bring it back to nearly nothing.
+
+A fit is held near the mesh's points, since the pictures of a smooth face say little. On a sheet that is bent sharply
+these points are far off, and the error looks like depth. So a second fit is held loosely: that of a sheet then agrees
+better and loses its parallax, that of a head keeps some.
 """
 
 from dataclasses import dataclass
@@ -31,7 +35,7 @@ _BLURS = (7.0, 3.2, 1.2)  # pixels: the fit begins with the most blurred picture
 _ROUNDS = 10
 _TUKEY = 3.0
 _SPARSE = slice(None, None, 3)  # of the mesh's points, for the depth in between
-_HELD = 100.0  # weight of the mesh's points against the pictures'
+_HELD, _LOOSELY = 100.0, 10.0  # weight of the mesh's points against the pictures'
 _ASSUMED, _SURE = 0.3, 250.0  # parallax where the pictures say nothing: neither a head's nor a sheet's; and its weight
 _ROUND, _BELOW = 0.02, 0.4  # of a fold's ridge: how round it is; where the horizontal one lies
 
@@ -65,24 +69,21 @@ class Reference:
         right, down = (self._solve @ (_own(points)[FIRM]))[-1]
         return float(right), float(-down)
 
-    def compare(self, picture: Picture, points: Points, sines: Numbers) -> Parallax:
-        """Return the parallax by the pictures, given the sines of yaw and pitch; the fit begins with the mesh's."""
-        moved = _own(points)[FIRM]
+    def compare(self, picture: Picture, points: Points, sines: Numbers) -> tuple[Parallax, Parallax]:
+        """Return the parallax by the pictures, given the sines of yaw and pitch: held near the mesh, and loosely."""
+        moved, images = _own(points)[FIRM], [_with_slopes(each) for each in _prepared(picture, points)]
         expected = sines * np.array([1.0, -1.0])
-        found, alike = self._fit(_prepared(picture, points), self._solve @ moved, moved, expected)
-        return Parallax(float(found[-1, 0]), float(-found[-1, 1]), alike)
+        return self._fit(images, moved, expected, _HELD), self._fit(images, moved, expected, _LOOSELY)
 
-    def _fit(self, images: list[Gray], start: Numbers, moved: Numbers, expected: Numbers) -> tuple[Numbers, float]:
-        """Improve a fit by Gauss-Newton steps, from the blurred picture to the sharp one."""
+    def _fit(self, images: list[Gray], moved: Numbers, expected: Numbers, hold: float) -> Parallax:
+        """Improve the mesh's fit by Gauss-Newton steps, from the blurred picture to the sharp one."""
         terms, held = self._grid_terms, self._terms
-        used, found = terms.shape[1], start.copy()
+        used, found = terms.shape[1], self._solve @ moved
         columns = np.empty((len(terms), 2 * used))
-        by_mesh, small = held.T @ held * _HELD, 1e-6 * np.eye(used)
+        by_mesh, small = held.T @ held * hold, 1e-6 * np.eye(used)
         for image, wanted in zip(images, self._levels, strict=True):
-            slopes = [cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1))]
-            with_slopes = np.asarray(cv2.merge([image, *slopes]), np.float32)
             for _round in range(_ROUNDS):
-                values, along_x, along_y = _sampled(with_slopes, terms @ found)
+                values, along_x, along_y = _sampled(image, terms @ found)
                 left = wanted - values
                 spread = 1.48 * _median(np.abs(left)) + 1e-3
                 weights = np.clip(1 - (left / (_TUKEY * spread)) ** 2, 0, 1) ** 2
@@ -92,7 +93,7 @@ class Reference:
                 pull = columns.T @ (left * weights)
                 # The mesh's points hold the sheet's part where the pictures say nothing; never the part by depth.
                 loose = by_mesh * spread**2
-                toward = held.T @ (moved - held @ found) * _HELD * spread**2
+                toward = held.T @ (moved - held @ found) * hold * spread**2
                 loose[-1], loose[:, -1] = 0, 0
                 loose[-1, -1] = _SURE * spread**2
                 toward[-1] = _SURE * spread**2 * (_ASSUMED * expected - found[-1])
@@ -105,7 +106,14 @@ class Reference:
                 found += step
                 if np.abs(step).max() < 2e-3:
                     break
-        return found, float(np.corrcoef(_sampled(images[-1], terms @ found), self._levels[-1])[0, 1])
+        alike = float(np.corrcoef(_sampled(images[-1], terms @ found)[0], self._levels[-1])[0, 1])
+        return Parallax(float(found[-1, 0]), float(-found[-1, 1]), alike)
+
+
+def _with_slopes(image: Gray) -> Gray:
+    """Return a picture with its slopes across and down as further channels."""
+    slopes = [cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1))]
+    return np.asarray(cv2.merge([image, *slopes]), np.float32)
 
 
 def _own(points: Points) -> Numbers:

@@ -40,10 +40,7 @@ def examined(path: Path, asked: Sequence[Motion] | None) -> dict[str, Any]:
     problem = challenge.problem(tracked, made, seen if asked is None else asked)
     used = examining.compared(tracked, made)
     milliseconds = 1000 * (time.process_time() - started)
-    moves = [
-        {key: round(value, 2) if isinstance(value, float) else value for key, value in asdict(move).items()}
-        for move in made
-    ]
+    moves = [_rounded(asdict(move)) for move in made]
     found: dict[str, Any] = {
         "file": str(path),
         "pictures": tracked.pictures,
@@ -57,6 +54,12 @@ def examined(path: Path, asked: Sequence[Motion] | None) -> dict[str, Any]:
         "milliseconds": round(milliseconds, 1),
     }
     return found if asked is None else {**found, "asked": list(asked), "passes": problem is None}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return round(value, 2) if isinstance(value, float) else value
 
 
 def _motions(words: str) -> list[Motion]:

@@ -33,6 +33,7 @@ def test_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "impostor: 4 pairs" in output.out
     row = next(line.split() for line in output.out.splitlines() if line.strip().startswith("70 %"))
     assert [row[3], row[7]] == ["0.000", "0.000"]
+    assert "where 0.1 % of the impostors are accepted, at" in output.out
     assert "skipped: admiral/grey.jpg: no face in it" in output.err
 
 

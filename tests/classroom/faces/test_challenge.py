@@ -9,6 +9,7 @@ import pytest
 from classroom.domain import face_policy
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge, pose
+from classroom.faces.challenge import Fit
 from classroom.faces.mesh import Mesh
 from classroom.faces.tracking import Seen, Tracked
 
@@ -46,7 +47,7 @@ def made(*motions: Motion | tuple[Motion, float]) -> list[challenge.Move]:
     """Return movements that count, of a size (1: just enough; 2 unless given)."""
     sized = [each if isinstance(each, tuple) else (each, 2.0) for each in motions]
     return [
-        challenge.Move(motion, at, at + 1, 14 * size, 0.5, 1.0, 0.95, True, size)
+        challenge.Move(motion, at, at + 1, 14 * size, 0.5, Fit(1.0, 0.95), Fit(0.8, 0.95), True, size)
         for at, (motion, size) in enumerate(sized)
     ]
 
@@ -87,12 +88,34 @@ def test_without_depth() -> None:
 
 def test_depth_of_others() -> None:
     """Where the pictures of one motion say nothing, or little, those of another one that surely shows a head decide."""
-    sure, unclear = made(LEFT)[0], replace(made(UP)[0], share=0.3, alike=0.6, has_depth=None)
-    flat = replace(unclear, share=0.1, alike=0.95, has_depth=False)
-    weak = replace(sure, share=0.42, alike=0.8)
+    sure, unclear = made(LEFT)[0], replace(made(UP)[0], fit=Fit(0.3, 0.6), has_depth=None)
+    flat = replace(unclear, fit=Fit(0.1, 0.95), has_depth=False)
+    weak = replace(sure, fit=Fit(0.42, 0.8))
     assert [move.has_depth for move in challenge._decided([sure, unclear, flat])] == [True, True, True]
     assert [move.has_depth for move in challenge._decided([weak, unclear, flat])] == [True, True, False]
     assert [move.has_depth for move in challenge._decided([unclear, flat])] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("fit", "loose", "angle", "has_depth"),
+    [
+        (Fit(0.6, 0.9), Fit(0.4, 0.9), 20.0, True),
+        (Fit(0.6, 0.9), Fit(0.15, 0.9), 20.0, None),  # most of the depth is the mesh's
+        (Fit(0.47, 0.95), Fit(0.02, 0.96), 20.0, False),  # a folded sheet
+        (Fit(0.33, 0.96), Fit(0.02, 0.96), 54.0, None),  # further than the mesh turns a sheet
+        (Fit(0.2, 0.98), Fit(0.4, 0.98), 54.0, False),  # a sheet by the first fit
+        (Fit(0.6, 0.6), Fit(0.4, 0.6), 20.0, None),  # a blurred picture
+    ],
+)
+def test_two_fits(fit: Fit, loose: Fit, angle: float, has_depth: bool | None) -> None:
+    """A head has depth in both fits; where only the one near the mesh has some, a bent sheet may have been shown."""
+    assert challenge._has_depth(fit, loose, angle) is has_depth
+
+
+def test_bent_sheet_among_others() -> None:
+    """A movement that shows a bent sheet does not count, whatever the others of the note show."""
+    bent = replace(made(UP)[0], angle=20.0, fit=Fit(0.47, 0.95), loose=Fit(0.02, 0.96), has_depth=False)
+    assert [move.has_depth for move in challenge._decided([made(LEFT)[0], bent])] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -155,5 +178,5 @@ def test_problems() -> None:
     assert challenge.problem(replace(good, two_faces=2), made(LEFT, UP), asked) is Problem.TWO_FACES
     assert challenge.problem(replace(good, two_faces=1), made(LEFT, UP), asked) is None  # somebody walked by
     assert challenge.problem(replace(good, lost=9), made(LEFT, UP), asked) is Problem.CUT
-    flat = [replace(move, share=0.05, has_depth=False) for move in made(LEFT, UP)]
+    flat = [replace(move, fit=Fit(0.05, 0.95), has_depth=False) for move in made(LEFT, UP)]
     assert challenge.problem(good, flat, asked) is Problem.FLAT

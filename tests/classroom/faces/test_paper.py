@@ -40,17 +40,10 @@ def test_paper(attack: Attack) -> None:
     check(attack)
 
 
-# A photograph folded sharply along the nose has its depth: see docs/faces.md.
-PASSES = Attack("bent", ("left", "right"), 1.4, 1)
-FOLDED = pytest.mark.xfail(reason="a photograph folded sharply along the nose has its depth", strict=True)
-
-
 @pytest.mark.ordeal
-@pytest.mark.parametrize(
-    "attack", [pytest.param(each, marks=[FOLDED] * (each == PASSES), id=str(each)) for each in attacks()]
-)
+@pytest.mark.parametrize("attack", attacks(), ids=str)
 def test_paper_in_many_ways(attack: Attack) -> None:
-    """None of the 144 attacks passes, but for one with a photograph folded sharply along the nose."""
+    """None of the 144 attacks passes."""
     check(attack)
 
 
