@@ -150,14 +150,13 @@ class StudentHandlers:
 
     async def _deleted(self, person: int) -> str:
         """Delete everything that is stored of a person; return the answer to their tap."""
-        student = self._services.storage.student(person)
+        student, _ = self._services.storage.student(person), self._services.texts(person)
         await asyncio.to_thread(self._questions.before_deletion, person)
         if student is None:  # a second tap, which is no reason to keep the account again
-            text, keyboard = await main_menu(self._services, person)
-            await self._services.forget(person)
+            text, keyboard = await main_menu(self._services, person, _("Your data is deleted."))
+            await self._services.forget(person)  # also the answer to the first tap, if it has not been sent yet
             await self._services.outbox.put(Item(person, "send", text, keyboard))
             return toast(text)
-        _ = self._services.texts(person)
         self._end_trial(person)
         try:
             # before the database rows, by which the offers on the screen are found

@@ -347,6 +347,20 @@ class TestDeletion:
         assert b"2001" not in names
         assert USERNAME.encode() not in names
 
+    def test_a_second_tap_drops_no_answer(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """A second tap that comes before the answer to the first was sent is answered alike: the data is deleted."""
+        register(bot, student)
+        student.taps("Delete My Data")
+        question = student.waits("the question", lambda ms: "Yes, Delete Everything" in labels(ms[-1]) and ms[-1])
+        telegram.call("/faults", method="sendMessage", kind="500", times=1000)
+        tap = {"bot": BOT, "person": 2001, "message_id": question["message_id"], "button": "Yes, Delete Everything"}
+        for _ in range(2):
+            telegram.call("/tap", **tap)
+            eventually("its answer", lambda: not telegram.unanswered_taps())
+            eventually("a failed message", lambda: [c for c in telegram.get("/calls") if c["status"] == 500])
+        telegram.http.delete("/faults").raise_for_status()
+        student.sees("Your data is deleted.")
+
     def test_no_byte_is_left(self, bot: RunningMarker, telegram: Telegram, tmp_path: Path) -> None:
         """Once the messages are sent no byte of the data folder has the account or the username, though it is open."""
         account = 777_000_777_123
