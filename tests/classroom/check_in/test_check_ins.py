@@ -352,12 +352,16 @@ class TestGuessing:
 
     @pytest.mark.parametrize("code", [CODE, WRONG])
     async def test_mistyped(self, scenario: CheckInScenario, code: str) -> None:
-        """Who mistypes the ID five times is locked until this session ends, whatever the codes, and not in the next."""
-        session = await scenario.opens()
+        """Who mistypes the ID five times is locked until this session ends, whatever the codes, and not in the next.
+
+        What is told does not show which IDs have a lesson now: while locked, any number of them could be tried.
+        """
+        await scenario.opens()
         for tries in range(5):
             await scenario.enters(f"X{tries}", code)
-        locked = await scenario.check_ins.enter(STUDENT, "S001", CODE)
-        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, session.closes_at)
+        for student_id in ("S001", "X"):
+            locked = await scenario.check_ins.enter(STUDENT, student_id, CODE)
+            assert (locked.kind, locked.until) == (AnswerKind.LOCKED, OPENED + timedelta(seconds=900))
         scenario.clock.seconds = 121
         await scenario.opens(2, code="222222")
         assert await scenario.enters(code="222222") is AnswerKind.PLACE
