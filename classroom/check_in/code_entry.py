@@ -120,23 +120,26 @@ class CodeEntry:
     ) -> Answer:
         """Count a wrong try, unless the message has only words and no ID of a running session.
 
-        ``had_code`` is the session that had the code.
+        It counts once in each running session with an ID of the message: else the ID of one could hide guesses in
+        another. ``had_code`` is the session that had the code.
         """
         store, now = self._classroom.store, self._classroom.clock.now()
-        for claimed, _digits in readings:
-            if claimed and (sessions := await self._sessions_with(claimed, at)):
-                break
-        else:
-            if not readings[-1][0]:
-                return Answer(AnswerKind.NO_ID)
-            claimed, sessions = readings[0][0] or "", []
+        meant, counted = dict[str, list[Session]](), set[str]()
+        for claimed in dict.fromkeys(claimed for claimed, _digits in readings if claimed):
+            sessions = await self._sessions_with(claimed, at)
+            if not counted.issuperset(session.id for session in sessions):
+                meant[claimed] = sessions
+                counted.update(session.id for session in sessions)
+        if not meant and not readings[-1][0]:
+            return Answer(AnswerKind.NO_ID)
         kind = AnswerKind.WRONG
-        if binding is None or folded(binding.student_id) == folded(claimed):  # else a code can't be right
-            for session in sessions:
-                bound = _is_bound(binding, session)
-                tries = await store.tries_in_session(session.id, session.opened_at, bound=bound)
-                kind = AnswerKind.UNTOLD if codes.suspicion(0, tries, bound=bound) else kind
-        await store.add_wrong_try(person, claimed, now, "" if sessions else had_code)
+        for claimed, sessions in (meant or {readings[0][0] or "": []}).items():
+            if binding is None or folded(binding.student_id) == folded(claimed):  # else a code can't be right
+                for session in sessions:
+                    bound = _is_bound(binding, session)
+                    tries = await store.tries_in_session(session.id, session.opened_at, bound=bound)
+                    kind = AnswerKind.UNTOLD if codes.suspicion(0, tries, bound=bound) else kind
+            await store.add_wrong_try(person, claimed, now, "" if sessions else had_code)
         return Answer(kind)
 
     async def _enter(
