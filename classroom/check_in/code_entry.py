@@ -67,8 +67,8 @@ class CodeEntry:
         binding = await store.binding_of(person)
         own = binding.student_id if binding is not None else ""
         readings = [(claimed or own, digits) for claimed, digits in ((student_id, code), *others)]
-        ids = {own, *(claimed for claimed, _digits in readings)}
-        if (until := await self._locked_until(person, now, ids)) is not None:
+        until = await self._locked_until(person, now, own, {claimed for claimed, _digits in readings})
+        if until is not None:
             return Answer(AnswerKind.LOCKED, until=until)
         sessions = {
             digits: await store.session_by_code(digits, at) or await store.session_by_code(digits, now)
@@ -92,18 +92,22 @@ class CodeEntry:
         had_code = next((session.id for session in sessions.values() if session is not None), "")
         return await self._wrong(person, readings, binding, at, had_code)
 
-    async def _locked_until(self, person: int, now: datetime, ids: Collection[str]) -> datetime | None:
-        """Return until when an account is locked at the latest; None: it is not. ``ids``: its own, and those typed."""
+    async def _locked_until(self, person: int, now: datetime, own: str, typed: Collection[str]) -> datetime | None:
+        """Return until when an account is locked at the latest; None: it is not. ``typed``: the IDs, ``own`` its own.
+
+        The time does not depend on the typed IDs: a locked account could try any number of them for their lessons.
+        """
         store = self._classroom.store
         tries = await store.tries_of(person, now - codes.TRIES_WINDOW)
         if len(tries) < codes.TRIES:
             return None
-        every_id = {*ids, *(each.student_id for each in tries)}
+        every_id = {own, *typed, *(each.student_id for each in tries)}
         known = {each: await self._sessions_with(each, tries[0].at) for each in every_id}
-        meant = [session for each in ids for session in known[each]]
-        told = {each: known[each.student_id] or meant for each in tries}
+        meant = [session for each in {own, *typed} for session in known[each]]
+        told = {each: known[each.student_id] or known[own] for each in tries}
         had_code = {each: await store.session(each.code_of) if each.code_of else None for each in tries}
-        until = codes.locked_until(tries, {each: [*told[each], *filter(None, [had_code[each]])] for each in tries})
+        may_be = {each: [*(known[each.student_id] or meant), *filter(None, [had_code[each]])] for each in tries}
+        until = codes.locked_until(tries, may_be)
         return codes.locked_until(tries, told) if until is not None and now < until else None
 
     async def _sessions_with(self, student_id: str, since: datetime) -> list[Session]:
@@ -116,23 +120,26 @@ class CodeEntry:
     ) -> Answer:
         """Count a wrong try, unless the message has only words and no ID of a running session.
 
-        ``had_code`` is the session that had the code.
+        It counts once in each running session with an ID of the message: else the ID of one could hide guesses in
+        another. ``had_code`` is the session that had the code.
         """
         store, now = self._classroom.store, self._classroom.clock.now()
-        for claimed, _digits in readings:
-            if claimed and (sessions := await self._sessions_with(claimed, at)):
-                break
-        else:
-            if not readings[-1][0]:
-                return Answer(AnswerKind.NO_ID)
-            claimed, sessions = readings[0][0] or "", []
+        meant, counted = dict[str, list[Session]](), set[str]()
+        for claimed in dict.fromkeys(claimed for claimed, _digits in readings if claimed):
+            sessions = await self._sessions_with(claimed, at)
+            if not counted.issuperset(session.id for session in sessions):
+                meant[claimed] = sessions
+                counted.update(session.id for session in sessions)
+        if not meant and not readings[-1][0]:
+            return Answer(AnswerKind.NO_ID)
         kind = AnswerKind.WRONG
-        if binding is None or folded(binding.student_id) == folded(claimed):  # else a code can't be right
-            for session in sessions:
-                bound = _is_bound(binding, session)
-                tries = await store.tries_in_session(session.id, session.opened_at, bound=bound)
-                kind = AnswerKind.UNTOLD if codes.suspicion(0, tries, bound=bound) else kind
-        await store.add_wrong_try(person, claimed, now, "" if sessions else had_code)
+        for claimed, sessions in (meant or {readings[0][0] or "": []}).items():
+            if binding is None or folded(binding.student_id) == folded(claimed):  # else a code can't be right
+                for session in sessions:
+                    bound = _is_bound(binding, session)
+                    tries = await store.tries_in_session(session.id, session.opened_at, bound=bound)
+                    kind = AnswerKind.UNTOLD if codes.suspicion(0, tries, bound=bound) else kind
+            await store.add_wrong_try(person, claimed, now, "" if sessions else had_code)
         return Answer(kind)
 
     async def _enter(

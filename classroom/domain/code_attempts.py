@@ -3,8 +3,8 @@
 Five wrong codes lock a Telegram account for 15 minutes, but not beyond the end of the lesson they were for (an open
 session with the typed ID on its roster), nor into the next one, nor past a reopening, whose code is new. An ID on no
 roster is mistyped: its lesson is the one whose code was right, or one with the account's own ID or the ID typed now.
-While a code is valid nothing may show whether it was right: the time that is told does not depend on it, and is the
-latest one. A code that was valid up to 12 hours ago is no guess.
+While a code is valid nothing may show whether it was right, nor to whom a lesson belongs: the time that is told depends
+on neither the code nor the ID typed now, and is the latest one. A code that was valid up to 12 hours ago is no guess.
 
 After twenty wrong codes on one student ID, a right code from an account that is not bound to this ID goes to the
 teacher. *Bound* means before the session began: wrong codes of strangers don't slow down anybody who is bound.

@@ -69,22 +69,24 @@ class SheetState:
     confirmed: Sheet | None = None  # is to be read back
     sessions: set[str] = field(default_factory=set)  # whose sheets are in the record
     compare_at: float = 0.0  # when
-    unclear_at: float | None = None  # the first unclear answer since the last other one
+    unclear_at: dict[bool, float] = field(default_factory=dict)  # the first since another answer, by ``unread``
 
     def outcome(self, error: Exception, pace: SyncPace) -> Exception:
         """Return a write's failure; unclear answers are a refusal in the end: else nobody would know.
 
-        A proxy's page, also in the place of the record, is an outage, and may last longer.
+        A proxy's page, also in the place of the record, is an outage, and may last longer. Other failures between them
+        are no unclear answers: after an outage the time begins anew.
         """
-        now, lasts = loop_time(), pace.settling
+        now = loop_time()
         if not isinstance(error, lms.Unclear):
+            if isinstance(error, lms.LmsError):
+                self.unclear_at.clear()
             return error
-        if error.unread:
-            lasts = pace.longest_pause
-        self.unclear_at = now if self.unclear_at is None else self.unclear_at
-        if now < self.unclear_at + lasts:
+        lasts = pace.longest_pause if error.unread else pace.settling
+        if now < self.unclear_at.setdefault(error.unread, now) + lasts:
             return error
-        self.unclear_at, self.settled_at = None, now + pace.settling
+        self.unclear_at.clear()
+        self.settled_at = now + pace.settling
         return lms.LmsRefused(str(error), lms.NOT_CONFIRMED)
 
     def due(self, spacing: float, version: int | None = None) -> float:

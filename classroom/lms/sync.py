@@ -239,7 +239,7 @@ class LmsSync:
             else:
                 written = await self._writer.write(sheet, state, settled=settled)
             state.backoff.reset()
-            state.unclear_at = None
+            state.unclear_at.clear()
             if written is not None:
                 self._asked.discard(sheet.teacher)
                 self._compare_later(written, 0.0 if settled else self.pace.quiet)

@@ -283,9 +283,10 @@ class Store(FaceRecords, Protocol):
         return await self.first(CheckIn, "-code_at -updated_at", telegram_id=telegram_id)
 
     async def undecided(self, telegram_id: int) -> set[str]:
-        """Return the sessions in which a check-in of this account waits for the teacher's decision."""
-        steps = (CheckInStep.CONFIRM, CheckInStep.REVIEW)
-        return {each.session for each in await self.every(CheckIn, telegram_id=telegram_id, step__in=steps)}
+        """Return the sessions in which a check-in of this account waits for the teacher; with rivals it always does."""
+        steps, earlier = (CheckInStep.CONFIRM, CheckInStep.REVIEW), (CheckInStep.PLACE, CheckInStep.FACE)
+        found = await self.every(CheckIn, telegram_id=telegram_id, step__in=(*steps, *earlier))
+        return {each.session for each in found if each.step in steps or each.rivals}
 
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""

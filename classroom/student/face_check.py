@@ -21,6 +21,7 @@ from classroom.check_in.evidence import note_of
 from classroom.check_in.face_results import CheckInChange, FaceResults
 from classroom.check_in.face_steps import FaceSteps, seconds_left
 from classroom.domain import face_policy as policy
+from classroom.domain.code_attempts import DOUBTS
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, face_is_allowed
 from classroom.domain.video_notes import Unusable
@@ -75,7 +76,9 @@ class FaceDialog:
         ]
 
     async def follows(self, check_in: CheckIn) -> bool:
-        """Return whether a face check follows the right place: the student's roster allows it."""
+        """Return whether a face check follows the right place: the roster allows it, and nothing is in doubt."""
+        if check_in.note in DOUBTS:
+            return False
         sheets = await self._classroom.store.sheets_of(check_in.session, check_in.student_id)
         return face_is_allowed(sheets, check_in.student_id)
 

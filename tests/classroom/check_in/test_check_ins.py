@@ -352,12 +352,16 @@ class TestGuessing:
 
     @pytest.mark.parametrize("code", [CODE, WRONG])
     async def test_mistyped(self, scenario: CheckInScenario, code: str) -> None:
-        """Who mistypes the ID five times is locked until this session ends, whatever the codes, and not in the next."""
-        session = await scenario.opens()
+        """Who mistypes the ID five times is locked until this session ends, whatever the codes, and not in the next.
+
+        What is told does not show which IDs have a lesson now: while locked, any number of them could be tried.
+        """
+        await scenario.opens()
         for tries in range(5):
             await scenario.enters(f"X{tries}", code)
-        locked = await scenario.check_ins.enter(STUDENT, "S001", CODE)
-        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, session.closes_at)
+        for student_id in ("S001", "X"):
+            locked = await scenario.check_ins.enter(STUDENT, student_id, CODE)
+            assert (locked.kind, locked.until) == (AnswerKind.LOCKED, OPENED + timedelta(seconds=900))
         scenario.clock.seconds = 121
         await scenario.opens(2, code="222222")
         assert await scenario.enters(code="222222") is AnswerKind.PLACE
@@ -431,6 +435,20 @@ class TestGuessing:
         binding = await scenario.store.binding_for("S030")
         assert binding is not None
         assert binding.telegram_id == 2030
+
+    async def test_two_lessons_in_a_message(self, scenario: CheckInScenario) -> None:
+        """A message with IDs of two lessons is a guess in both: the one does not hide guesses in the other.
+
+        In one lesson it is one wrong code, however many IDs it has.
+        """
+        sessions = [await scenario.opens(students=30), await scenario.opens(2, code="222222", ids=["T001", "T002"])]
+        scenario.clock.seconds = 1
+        for account in range(6):
+            for _ in range(4):
+                ids = [(student_id, WRONG) for student_id in ("S002", "S003", "T001", "T002")]
+                await scenario.check_ins.enter(3000 + account, "S001", WRONG, others=ids)
+        counts = [await scenario.store.tries_in_session(each.id, each.opened_at, bound=False) for each in sessions]
+        assert counts == [6 * 3] * 2  # after the third message an account has six wrong codes, and is locked
 
     async def test_strangers_and_the_bound(self, scenario: CheckInScenario) -> None:
         """Eight strangers with five wrong codes each slow down nobody who is bound to the ID before the session."""

@@ -438,6 +438,36 @@ async def test_unclear_for_a_while(scene: Scene) -> None:
     assert (scene.is_exact(), scene.refused) == (True, [])
 
 
+@pytest.mark.parametrize("between", [DOWN, SignInNeeded("")], ids=["down", "signed out"])
+async def test_unclear_again(scene: Scene, between: LmsError) -> None:
+    """Two unclear answers with an outage between them, or a teacher who was signed out, are no minute of them."""
+    nothing = Unclear("200 and nothing")
+    scene.lms.outcomes.append(nothing)
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        scene.lms.always = between
+        await asyncio.sleep(300)
+        scene.lms.always = None
+        scene.lms.outcomes.append(nothing)
+        scene.sync.signed_in(TEACHER.telegram_id)
+        await asyncio.sleep(130)
+    assert (scene.is_exact(), scene.refused) == (True, [])
+
+
+async def test_unclear_at_the_end_of_an_outage(scene: Scene) -> None:
+    """After minutes of a proxy's page the first write that is read back is no refusal yet."""
+    page = Unclear("200 and a page")
+    scene.lms.always, scene.lms.reads = page, DOWN
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(300)
+        scene.lms.always, scene.lms.reads = None, True
+        scene.lms.outcomes.append(page)
+        await asyncio.sleep(130)
+    assert (scene.is_exact(), scene.refused) == (True, [])
+
+
 async def test_unclear_correction(scene: Scene) -> None:
     """What a comparison finds different, and can't be written clearly, is told by name."""
     async with scene.running():

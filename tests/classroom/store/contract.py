@@ -792,14 +792,16 @@ class StoreContract:
     # faces
 
     async def test_undecided(self, store: Store) -> None:
-        """The sessions in which an account's check-in waits for the teacher are found, not those of others."""
+        """Sessions in which an account's check-in waits for the teacher are found; with rivals it always does."""
         session = await opened(store)
         other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
         await store.begin_check_in(check_in(session, step=CheckInStep.REVIEW))
         await store.begin_check_in(check_in(session, "CS-1-b01", 2002, CheckInStep.PLACE))
         await store.begin_check_in(check_in(other, "CS-9-b00", 2003, CheckInStep.CONFIRM))
-        found = [await store.undecided(person) for person in (2001, 2002, 2003, 2004)]
-        assert found == [{session.id}, set(), {other.id}, set()]
+        claimed = replace(check_in(session, "CS-1-b02", 2004, CheckInStep.PLACE), rivals=(Rival(2005, after(5)),))
+        await store.begin_check_in(claimed)
+        found = [await store.undecided(person) for person in (2001, 2002, 2003, 2004, 2005)]
+        assert found == [{session.id}, set(), {other.id}, {session.id}, set()]
 
     async def test_face_of_a_check_in(self, store: Store) -> None:
         """A face check comes back unchanged, to the microsecond and from any time zone, and None as None."""

@@ -154,6 +154,23 @@ def test_not_allowed(tmp_path: Path, telegram: Telegram) -> None:
     scene.run.stops()
 
 
+def test_claimed_twice(scene: Scene, telegram: Telegram) -> None:
+    """Whose ID another account has sent, too, is not told that a video follows: the teacher decides without one."""
+    student, other = Recording(telegram, 2001), Recording(telegram, 2002)
+    student.enters("S001", scene.code)
+    assert student.counts("Then I ask for a round video of your face.") == 1
+    other.says(f"/start {scene.code}")
+    other.sees("student ID")
+    other.says("S001")
+    other.sees("Your teacher has to look at your check-in")
+    student.says(f"S001 {scene.code}")
+    eventually("asked again", lambda: student.counts("The code is right") == 2)
+    assert student.counts("Then I ask for a round video of your face.") == 1
+    student.shares()
+    student.sees("Your teacher has to look at your check-in")
+    assert student.counts("Now your face check") == 0
+
+
 @pytest.mark.ordeal
 def test_no_longer_allowed(tmp_path: Path, telegram: Telegram) -> None:
     """A template from before the roster said no is deleted with its key at the next check-in; a declining keeps it."""
