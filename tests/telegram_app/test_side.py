@@ -266,10 +266,14 @@ class TestTaps:
 
         handling = asyncio.create_task(world.side.answered(world.update(callback_query=_tap("go")), work()))
         await begun.wait()
-        if while_answering:
-            world.telegram.on_answer = handling.cancel
-        else:
+
+        def cancel() -> None:
             handling.cancel()
+
+        if while_answering:
+            world.telegram.on_answer = cancel
+        else:
+            cancel()
         with pytest.raises(asyncio.CancelledError):
             await handling
         async with asyncio.timeout(5):
