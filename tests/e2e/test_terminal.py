@@ -157,7 +157,7 @@ def test_the_terminal_rehearses(portal: Portal, tmp_path: Path, start_terminal: 
 
 @pytest.mark.ordeal
 @pytest.mark.parametrize("rehearses", [False, True])
-@pytest.mark.parametrize("signals", [(signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
+@pytest.mark.parametrize("signals", [(children.HANGS_UP,), (signal.SIGINT, signal.SIGINT)])
 def test_the_terminal_leaves_no_chrome(
     rehearses: bool,
     signals: tuple[signal.Signals, ...],
