@@ -173,12 +173,27 @@ def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str
     return code
 
 
+def _stop_by_signals() -> None:
+    """Have Ctrl-C, SIGTERM and a closed terminal stop the program; a second one must not interrupt Chrome's end."""
+    stopped_at = float("-inf")
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopped_at
+        before, stopped_at = stopped_at, time.monotonic()
+        if stopped_at - before > STOP_WITHIN:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as below nohup
+            signal.signal(number, stop)
+
+
 def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode, trace: Path | None) -> int:
     clock = SystemClock()
     chromes = configured(settings, folder / "profiles")
     chromes.check()
     chromes.sweep()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _stop_by_signals()
     if trace is not None:
         return _rehearse(settings, chromes, username, password, trace)
     events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()

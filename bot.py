@@ -132,7 +132,8 @@ async def _until_signal(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix="worker"))
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as below nohup
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])):
         loop.add_signal_handler(number, stop.set)
     serving = asyncio.create_task(serve(settings))
     stopping = asyncio.create_task(stop.wait())

@@ -101,9 +101,9 @@ class Marker:
         await self.catch_up()
         return len(self._services.registry.active())
 
-    async def run(self, until: asyncio.Event, token_is_shared: Callable[[], bool]) -> None:
-        """Do the periodic work until ``until`` is set. ``token_is_shared``: another program fetches our updates."""
-        token = Duty(self._duty_failed, lambda: self.shared_token.check(token_is_shared()), 0)
+    async def run(self, until: asyncio.Event, conflicts: Callable[[], int]) -> None:
+        """Do the periodic work until ``until`` is set. ``conflicts``: how many polls another program has ended."""
+        token = Duty(self._duty_failed, lambda: self.shared_token.check(conflicts()), 0)
         while not until.is_set():
             due = time.monotonic() + CHECK_EVERY
             await asyncio.sleep(CHECK_EVERY)

@@ -171,7 +171,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             name = application.bot.username
             log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
             await stack.enter_async_context(publishing(application.bot, MARKER))
-            await marker.run(poll.refused, lambda: poll.conflict)
+            await marker.run(poll.refused, lambda: poll.conflicts)
     raise TokenRefused("TELEGRAM_BOT_TOKEN")
 
 

@@ -10,15 +10,20 @@ SHARED_FOR = timedelta(minutes=1)  # a restart's old process may still be pollin
 
 @dataclass(eq=False)
 class SharedToken:
-    """Each update that comes to this program ends the conflict for a moment: only a minute without one ends it."""
+    """Counts polls that the other program ended: only a minute without one ends the conflict.
+
+    A poll that waits for updates says nothing yet, and one that brings some ends the conflict for a moment at most.
+    """
 
     _services: Services
+    _counted: int = 0
     _seen: tuple[datetime, datetime] | None = None  # since when, and last
 
-    async def check(self, is_shared: bool) -> None:
-        """Tell the admins, once a day."""
-        if not is_shared:
+    async def check(self, conflicts: int) -> None:
+        """Tell the admins, once a day. ``conflicts``: how many polls were ended so far."""
+        if conflicts == self._counted:
             return
+        self._counted = conflicts
         now = self._services.clock.now()
         since, last = self._seen or (now, now)
         since = since if now - last <= SHARED_FOR else now

@@ -5,13 +5,15 @@ a rehearsal, by everything that was seen, and only if
 
 - it is on a button inside of a lesson's card, and of two lessons whose courses and teachers share no word;
 - it is written as an action: at most four words of letters, none but the first with a capital letter;
-- none of its words, in any case ending, stands elsewhere: in a label, in a header, on another button;
-- none of its words is written like a part of the username.
+- none of its words, in any case ending and either alphabet, stands elsewhere: in a label, a header, another button;
+- none of its words is written like a part of the username, or ends as family names and patronymics do.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -19,10 +21,15 @@ from portal.lessons import RANGE, parse_card
 
 MOST_WORDS, LONGEST = 4, 40
 _SHORTEST = 3  # letters: a shorter word tells nothing about another one
-# ъ and ь stand for nothing.
+# Letters and pairs of them that stand for one sound in the spellings of one name; ъ and ь stand for nothing.
 _IN_LATIN = str.maketrans(
-    dict(zip("абвгдеёзийклмнопрстуфыэәғқңөұүһі", "abvgdeeziyklmnoprstufyeagknouuhi", strict=True))
-    | dict(zip("жхцчшщюяъь", ("zh", "kh", "ts", "ch", "sh", "shch", "yu", "ya", "", ""), strict=True))
+    dict(zip("абвгдежзиклмнопрстуфхцчшщыэәғқңөұүһіıqwyc", "abvgdejziklmnoprstufhssssieagknouuhiikvis", strict=True))
+    | dict(zip("юяъь", ("iu", "ia", "", ""), strict=True))
+)
+_SOUNDS = (("dzh|dj|zh", "j"), ("kh", "h"), ("sh|ts", "s"), ("i(?=[eo])", ""))
+_FAMILY = re.compile(
+    r".{2,}((ov|ev|iv|bek|bai|han|kizi|uli|.in)(|a|oi|u|om|im|e|i)|(ov|ev)(is|n[aeu]|noi)(|a|u|em|e)"
+    r"|sk(i|ogo|omu|im|om|aia|oi|uiu))"
 )
 
 
@@ -48,7 +55,7 @@ class Captions:
             if RANGE.search(lesson.time) and course and teacher:
                 for text, on_button in texts:
                     if on_button:
-                        self._lessons[text].add(frozenset(course | teacher))
+                        self._lessons[visible(text)].add(frozenset(map(_folded, course | teacher)))
 
     def nameless(self) -> list[str]:
         """Return the captions that can name nobody, by what was noted so far."""
@@ -60,6 +67,7 @@ class Captions:
             and self._is_action(caption)
             and not any(_alike(word, other) for word in _words(caption) - self._known for other in elsewhere)
             and not any(_begins_alike(word, part) for word in _words(caption) for part in self._parts)
+            and not any(_FAMILY.fullmatch(_folded(word)) for word in _words(caption) - self._known)
         ]
 
     def _is_action(self, caption: str) -> bool:
@@ -70,8 +78,23 @@ class Captions:
         return all(word.isalpha() and len(word) >= _SHORTEST and (not at or word.islower()) for at, word in unknown)
 
 
+def visible(text: str) -> str:
+    """Return a text without characters that show nothing, in one of the ways to write it."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+
+
 def _words(text: str) -> set[str]:
-    return {word for word in re.findall(r"[^\W\d_]+", text.casefold()) if len(word) >= _SHORTEST}
+    return {word for word in re.findall(r"[^\W\d_]+", visible(text).casefold()) if len(word) >= _SHORTEST}
+
+
+@lru_cache(maxsize=10_000)
+def _folded(word: str) -> str:
+    """Return a word in Latin letters, the same ones for the usual spellings of a name."""
+    word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+    word = word.translate(_IN_LATIN)
+    for sound, letter in _SOUNDS:
+        word = re.sub(sound, letter, word)
+    return re.sub(r"(.)\1+", r"\1", word)
 
 
 def _common(one: str, other: str) -> int:
@@ -80,13 +103,18 @@ def _common(one: str, other: str) -> int:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Say whether two words may be one in two cases, as Студентова and Студентову."""
+    """Say whether two words may be one in two cases or spellings, as Studentova and Студентову, or Лев and Льву."""
+    one, other = _folded(one), _folded(other)
     shortest = min(len(one), len(other))
-    return _common(one, other) >= min(shortest, max(4, shortest - 2))
+    if _common(one, other) >= min(shortest, max(4, shortest - 2)):
+        return True
+    one, other = (re.sub("[aeiou]", "", word) for word in (one, other))
+    shortest = min(len(one), len(other))
+    return shortest > 1 and _common(one, other) >= max(2, shortest - 1)
 
 
 def _begins_alike(word: str, part: str) -> bool:
-    return _common(word.translate(_IN_LATIN), part.translate(_IN_LATIN)) >= _SHORTEST
+    return _common(_folded(word), _folded(part)) >= _SHORTEST
 
 
 def _cards(node: Any) -> Iterator[Any]:

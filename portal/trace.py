@@ -19,12 +19,11 @@ becomes 0, any other character "?". A lesson's lines keep no word, other texts o
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from portal.captions import Captions
+from portal.captions import Captions, visible
 
 SCHEMA = 1
 LIMIT = 50_000_000  # bytes of a trace
@@ -43,7 +42,7 @@ class Redactor:
         self._seen: dict[str, int] = {}
 
     def text(self, text: str, is_lesson: bool = False) -> str:
-        text = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+        text = visible(text)
         words = [word for match in _TOKEN.finditer(text) if (word := match["word"]) and not word.isdecimal()]
         counts = bool(words) and _COUNTDOWN.issuperset(map(str.casefold, words))
         counted = {word.casefold() for word in words if len(word) > 1 or word.isupper()}  # capitals are initials

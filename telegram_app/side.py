@@ -142,12 +142,15 @@ class Side:
     async def answered(self, update: Update, work: Coroutine[Any, Any, str]) -> None:
         """Do what a tap asks for, and answer the tap with the text that this returns."""
         _, working = self.texts(sender(update)), asyncio.create_task(work)
-        await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
-        if not working.done():
-            await tapped(update, _("One moment..."))
-        elif not working.cancelled() and working.exception() is None:  # else ``apologise`` answers it
-            await tapped(update, working.result() or None)
-        await working
+        try:
+            await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
+            if not working.done():
+                await tapped(update, _("One moment..."))
+            elif not working.cancelled() and working.exception() is None:  # else ``apologise`` answers it
+                await tapped(update, working.result() or None)
+            await working
+        finally:
+            working.cancel()  # the work ends with its handler, also with one that is cancelled while it answers
 
     async def adopt_screen(self, update: Update) -> int:
         """Make the tapped message the current screen of the person who tapped; return the person."""

@@ -70,6 +70,7 @@ class PollingRequest(CountedRequest):
         self.answered_at: float | None = None  # when a poll was answered last, and its updates were handled
         self.refused = asyncio.Event()  # Telegram does not know the token any more
         self.conflict = False  # another process polls with this bot's token
+        self.conflicts = 0  # answers that said so
 
     def answered(self) -> None:
         """Record progress now. Also called at start, since the first poll may take half a minute."""
@@ -81,7 +82,7 @@ class PollingRequest(CountedRequest):
             self.conflict, self.batch, payload = False, batch_of(payload), NO_UPDATES
         elif status == HTTPStatus.CONFLICT:
             self.answered()  # a restart would not help
-            self.conflict = True
+            self.conflict, self.conflicts = True, self.conflicts + 1
         elif status == HTTPStatus.UNAUTHORIZED:
             self.refused.set()
         return status, payload

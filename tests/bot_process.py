@@ -66,9 +66,9 @@ class BotProcess:
     def pid(self) -> int:
         return self.process.pid
 
-    def stop(self, patience: float = PATIENCE) -> int:
-        """Stop it with SIGTERM, as Docker does, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
+    def stop(self, patience: float = PATIENCE, number: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it with SIGTERM, as Docker does, or another signal; return its exit code."""
+        self.process.send_signal(number)
         return self.process.wait(patience)
 
     def crash(self) -> None:

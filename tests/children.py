@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+# What a child gets whose terminal is closed; where tests run below nohup it ignores this.
+HANGS_UP = signal.SIGHUP if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else signal.SIGTERM
 GRACE = 15.0  # seconds from SIGTERM to SIGKILL, in which a bot ends its Chromes
 _watcher: "subprocess.Popen[str] | None" = None
 

@@ -43,10 +43,11 @@ _TROUBLES = {
     **dict.fromkeys(("BrowserFailed", "GridFailed", "GridFull", "DriverMismatch", "BrowserMissing")),
 }
 _BY_ITSELF = ("change", "sign-in")
+_ATTRIBUTES = {"role", "type", "aria-disabled", "style"}  # of which trace.js writes no others
 _NO_STORE = {"Cache-Control": "no-cache, no-store"}
 
 
-class TraceError(ValueError):
+class TraceError(Exception):
     """The file is no trace, or one of another schema."""
 
 
@@ -90,7 +91,7 @@ def read_trace(lines: list[str]) -> list[RecordedView]:
                 own = (float(record["t"]), view, after, float(record.get("ready", 0)))
                 views.append(RecordedView(*own, shapes.get(shape), page[1], page[3] / 1000))
                 page = ["page", 200, 0, 0]
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise TraceError(f"not a trace: {type(error).__name__}") from error
     if not views:
         raise TraceError("the trace has no view")
@@ -105,10 +106,13 @@ def _trouble(record: dict[str, Any], shape: int | None) -> str:
 
 
 def _named(node: Any, captions: dict[str, str]) -> Any:
-    """Return a tree with the captions that the trace names."""
+    """Return a tree with the captions that the trace names. Raises TraceError for one that could run something."""
     if isinstance(node, str):
-        return captions.get(node, node)
-    return [*node[:3], [_named(child, captions) for child in node[3]]]
+        return str(captions.get(node, node))
+    tag, classes, attributes, children = node
+    if tag.casefold() in ("script", "style") or not _ATTRIBUTES.issuperset(name for name, _ in attributes):
+        raise TraceError("not a trace: it has an element or attribute that no rehearsal writes")
+    return [tag, classes, attributes, [_named(child, captions) for child in children]]
 
 
 @dataclass

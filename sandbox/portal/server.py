@@ -25,7 +25,7 @@ from sandbox.portal.control import control_routes, errors_as_json
 from sandbox.portal.events import BadMessage, PortalLogic
 from sandbox.portal.files import PAGE_PATH, page_files, page_html
 from sandbox.portal.push import Push
-from sandbox.portal.replay import Replay, read_trace
+from sandbox.portal.replay import Replay, TraceError, read_trace
 from sandbox.portal.sessions import Session, SessionLost, Sessions, Ui
 from sandbox.portal.words import DEFAULT_LOCALE, LOCALE_COOKIE, SYSTEM_NOTIFICATIONS, WORDS
 from sandbox.portal.world import Clock, PortalWorld, SystemClock
@@ -291,7 +291,7 @@ def main() -> None:
     if arguments.replay is not None:
         try:
             replay = Replay(read_trace(arguments.replay.read_text(encoding="utf-8").splitlines()), arguments.speed)
-        except (OSError, ValueError) as error:
+        except (OSError, UnicodeDecodeError, TraceError) as error:
             parser.error(str(error))
         played = replay.serving(arguments.host, arguments.port)
         asyncio.run(serve_until_signal(played, lambda url: [f"{url}{PAGE_PATH}"]))

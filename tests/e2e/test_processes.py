@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bot_process import BotProcess, MarkerProcess
+from tests.children import HANGS_UP
 from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, eventually
 from tests.servers import need_browser
 
@@ -125,7 +126,7 @@ def test_a_lost_key_is_not_replaced(bot: MarkerProcess, telegram: Telegram) -> N
 
 @pytest.mark.ordeal
 def test_telegram_unreachable_at_the_start(bot: MarkerProcess, telegram: Telegram) -> None:
-    """A bot that can't reach Telegram at its start retries, and can be stopped meanwhile."""
+    """A bot that can't reach Telegram at its start retries; it can be stopped meanwhile, also with its terminal."""
     telegram.call("/faults", method="getMe", kind="502", times=2)
     bot.start()
     admin = Person(telegram, ADMIN, "Admin")
@@ -140,4 +141,4 @@ def test_telegram_unreachable_at_the_start(bot: MarkerProcess, telegram: Telegra
         return len(calls) > 2
 
     eventually("a refused call", refused)
-    assert bot.stop() == 0
+    assert bot.stop(number=HANGS_UP) == 0

@@ -156,6 +156,29 @@ def test_the_terminal_rehearses(portal: Portal, tmp_path: Path, start_terminal: 
 
 
 @pytest.mark.ordeal
+@pytest.mark.parametrize("rehearses", [False, True])
+@pytest.mark.parametrize("signals", [(children.HANGS_UP,), (signal.SIGINT, signal.SIGINT)])
+def test_the_terminal_leaves_no_chrome(
+    rehearses: bool,
+    signals: tuple[signal.Signals, ...],
+    portal: Portal,
+    tmp_path: Path,
+    start_terminal: Callable[..., Terminal],
+) -> None:
+    """Chrome ends with a terminal that is closed, and with a Ctrl-C that is pressed twice."""
+    portal.has_student(USERNAME, PASSWORD)
+    terminal = start_terminal(*(["--rehearse", str(tmp_path / "trace.jsonl")] if rehearses else []))
+    terminal.reads("the portal shows: nothing" if rehearses else "watching")
+    chromes = terminal.left()
+    assert chromes
+    for number in signals:
+        terminal.process.send_signal(number)
+        eventually("the end of Chrome begins", lambda: terminal.left() != chromes)
+    code, _ = terminal.end()
+    assert (code, terminal.left()) == (0, [])
+
+
+@pytest.mark.ordeal
 def test_the_terminal_s_exit_codes(portal: Portal, tmp_path: Path, start_terminal: Callable[..., Terminal]) -> None:
     """2 without an account or with a wrong argument, 3: account refused, 4: portal can't be reached, 5: blocked."""
     nobody = start_terminal(folder="a", KBTU_USERNAME="", KBTU_PASSWORD="")

@@ -223,6 +223,7 @@ class RunningMarker:
         self.check = cast(FakeSignInCheck, services.sign_in_check)
         self._marker = marker
         self._loop = loop
+        self._conflicts = 0
 
     def catches_up(self) -> bool:
         """Run catch_up."""
@@ -248,7 +249,7 @@ class RunningMarker:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Run the periodic work during a block; an error that ends it is raised."""
-        running = asyncio.run_coroutine_threadsafe(self._marker.run(asyncio.Event(), lambda: False), self._loop)
+        running = asyncio.run_coroutine_threadsafe(self._marker.run(asyncio.Event(), lambda: 0), self._loop)
         yield
         if running.done():
             running.result()
@@ -260,8 +261,9 @@ class RunningMarker:
         asyncio.run_coroutine_threadsafe(self._marker.screens.check(), self._loop).result(timeout=PATIENCE)
 
     def learns_of_the_token(self, is_shared: bool) -> None:
-        """Check whether another program uses the bot's token."""
-        check = self._marker.shared_token.check(is_shared)
+        """Check whether another program uses the bot's token, after one more of Telegram's answers that say so."""
+        self._conflicts += is_shared
+        check = self._marker.shared_token.check(self._conflicts)
         asyncio.run_coroutine_threadsafe(check, self._loop).result(timeout=PATIENCE)
 
     def settles(self) -> None:

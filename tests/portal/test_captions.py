@@ -53,7 +53,17 @@ def named(folder: Path, *pages: Any, username: str = "21b030123") -> dict[str, s
 
 
 @pytest.mark.parametrize(
-    "caption", ["Зачесть", "Зачесть на паре", "Отметить посещение", "Зарегистрировать присутствие", "Tap in", "Тіркелу"]
+    "caption",
+    [
+        "Зачесть",
+        "Зачесть на паре",
+        "Отметить посещение",
+        "Зарегистрировать присутствие",
+        "Tap in",
+        "Join",
+        "Пуск",
+        "Тіркелу",
+    ],
 )
 def test_a_caption_of_two_lessons_is_named(caption: str, tmp_path: Path) -> None:
     """A caption of the buttons of two lessons with different courses and teachers is named, on one page or on two."""
@@ -102,10 +112,54 @@ def test_names_stay_out(pages: list[Any], tmp_path: Path) -> None:
     assert named(tmp_path, *pages) == {}
 
 
+@pytest.mark.parametrize(
+    ("header", "caption"),
+    [
+        ("Studentova Assel", "Студентова"),
+        ("Студентова Әсел", "Assel"),
+        ("Әсел Жұмабаева", "Zhumabayeva"),
+        ("Äsel Jumabaeva", "Жұмабаева"),
+        ("Ст\u00adудентова", "Студентова"),
+        ("\u0421тудентова", "Cтудентова"),
+        ("Yerzhan", "Ержан"),
+        ("Джамиля", "Jamilya"),
+        ("Юлия", "Yuliya"),
+        ("Aigul", "Айгуль"),
+        ("Лев", "Льву"),
+        ("Павел", "Павлу"),
+        ("Пётр", "Петру"),
+        ("Илья", "Ильи"),
+        ("Цой", "Цою"),
+    ],
+)
+def test_a_name_in_another_spelling_stays_out(header: str, caption: str, tmp_path: Path) -> None:
+    """A name that a page shows in the other alphabet, or in a case with other vowels, is not named."""
+    found = named(tmp_path, page(div("v-label", header), card(ALGEBRA, caption), card(BIOLOGY, caption)))
+    assert found == {}
+
+
+@pytest.mark.parametrize("caption", ["Сидоровой", "Достоевский", "Ивановичу", "Нурлановна", "Серікқызы", "Akhmetbek"])
+def test_a_family_name_stays_out(caption: str, tmp_path: Path) -> None:
+    """A word that ends as family names do is not named, although it stands on buttons of lessons only."""
+    assert named(tmp_path, page(card(ALGEBRA, caption), card(BIOLOGY, caption))) == {}
+
+
+def test_a_lesson_in_two_languages_is_one(tmp_path: Path) -> None:
+    """The portal in another language, which writes names in the other alphabet, makes no second lesson."""
+    pages = [page(card((*each, ALGEBRA[2]), "Кезекші")) for each in (("Алгебра", "Иванов"), ("Algebra", "Ivanov"))]
+    assert named(tmp_path, *pages) == {}
+
+
 def test_a_name_like_the_username_stays_out(tmp_path: Path) -> None:
     """A student's own name on each lesson's button is known by the username, in either alphabet."""
     for number, (name, username) in enumerate(
-        (("Студентова", "a_studentova"), ("Жұмабаева", "zhumabaeva.a@kbtu.kz"), ("Assel", "as_assel"))
+        (
+            ("Студентова", "a_studentova"),
+            ("Жұмабаева", "zhumabaeva.a@kbtu.kz"),
+            ("Assel", "as_assel"),
+            ("Ержан", "yerzhan"),
+            ("Жандос", "jandos_k"),
+        )
     ):
         folder = tmp_path / str(number)
         folder.mkdir()

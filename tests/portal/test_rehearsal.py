@@ -240,8 +240,33 @@ def test_monitor_marks_a_played_trace(played: Played, address: str, browser: Bro
     assert len(played.did("signed_in")) == 1
 
 
+def _played(tree: str, ready: str = "1") -> list[str]:
+    """Return a trace of one view of this tree."""
+    view = '{"t": 0, "kind": "view", "view": "nothing", "after": "load", "shape": 1, "ready": %s}'
+    return ['{"schema": 1, "kind": "begin"}', f'{{"kind": "shape", "id": 1, "tree": {tree}}}', view % ready]
+
+
+def test_what_runs_nothing_is_played() -> None:
+    """The traces that are refused below are refused for what they contain: one like them is read."""
+    captions = '{"kind": "captions", "captions": {"x": ["script", [], [], ["alert(1)"]]}}'
+    lines = [*_played('["body", [], [["style", "hidden"]], ["x"]]'), captions]
+    assert isinstance(read_trace(lines)[0].tree[3][0], str)
+
+
 @pytest.mark.parametrize(
-    "lines", [[], ["no JSON"], ['{"kind": "begin", "schema": 2}'], ['{"schema": 1, "kind": "begin"}']]
+    "lines",
+    [
+        [],
+        ["no JSON"],
+        ['{"kind": "begin", "schema": 2}'],
+        ['{"schema": 1, "kind": "begin"}'],
+        _played('["body", [], [], [["script", [], [], ["alert(1)"]]]]'),
+        _played('["body", [], [], [["STYLE", [], [], ["* {display: none}"]]]]'),
+        _played('["body", [], [["onclick", "alert(1)"]], []]'),
+        _played('["body", [], []]'),
+        _played("[" * 5000 + "]" * 5000),
+        _played('["body", [], [], []]', ready='"soon"'),
+    ],
 )
 def test_what_is_no_trace_is_refused(lines: list[str]) -> None:
     """A file that is no trace, has another schema or shows nothing is refused with the reason."""

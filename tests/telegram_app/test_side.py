@@ -251,6 +251,53 @@ class TestTaps:
         await world.taps("go")
         assert world.telegram.texts("answerCallbackQuery") == ["Something went wrong on our side."]
 
+    @pytest.mark.parametrize("while_answering", [False, True])
+    async def test_cancelled(self, while_answering: bool, world: World) -> None:
+        """Work ends with its handler, which a stop cancels: before the early answer, or during it."""
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def work() -> str:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+            return "Done."
+
+        handling = asyncio.create_task(world.side.answered(world.update(callback_query=_tap("go")), work()))
+        await begun.wait()
+
+        def cancel() -> None:
+            handling.cancel()
+
+        if while_answering:
+            world.telegram.on_answer = cancel
+        else:
+            cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await handling
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+    async def test_failure_after_the_early_answer(self, world: World) -> None:
+        """Work that fails after the early answer is apologised for in a message."""
+        goes_on = asyncio.Event()
+
+        async def fail(update: Update, _context: Any) -> None:
+            async def work() -> str:
+                await goes_on.wait()
+                raise KeyError("of ours")
+
+            await world.side.answered(update, work())
+
+        world.telegram.on_answer = goes_on.set
+        world.application.add_handler(CallbackQueryHandler(fail), group=1)
+        await world.taps("go")
+        assert world.telegram.texts("answerCallbackQuery")[0] == "One moment..."
+        assert [item.text for item in world.outbox.items] == [
+            "Something went wrong on our side. Please try again.",
+        ]
+
     async def test_old_button(self, world: World) -> None:
         """An old button is answered in the person's language; the screen stays what it was."""
         await world.side.choose_language(AIDA, "ru")
