@@ -30,6 +30,7 @@ def sent(content: bytes) -> dict[str, object]:
     return {"base64": base64.b64encode(content).decode("ascii"), "duration": 5}
 
 
+@pytest.mark.ordeal
 def test_local(tmp_path: Path, telegram: Telegram) -> None:
     """With real adapters a turned photograph is refused, and the person on the ID photo is marked."""
     rosters(tmp_path, {"CS-1": [("S001", "A. Student"), ("S002", "B. Student")]})

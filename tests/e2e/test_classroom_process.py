@@ -26,6 +26,7 @@ def class_bot(folder: Path, telegram: Telegram, **settings: str) -> ClassProcess
     return ClassProcess(folder, telegram, **settings)
 
 
+@pytest.mark.ordeal
 def test_alone(tmp_path: Path, telegram: Telegram) -> None:
     """Two tokens and two CSV files are enough for a class; it has its own data files and key, mode 0600."""
     bot = class_bot(tmp_path, telegram)

@@ -96,6 +96,7 @@ def test_check_names_a_driver_of_another_version(portal: Portal, bot: MarkerProc
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+@pytest.mark.ordeal
 def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
     """/healthz is 200 while the bot works, lists its problems, and is 503 when the bot can't write."""
     for name in ("a_student", "b_student"):

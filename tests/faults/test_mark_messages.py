@@ -108,6 +108,7 @@ def test_answer_lost(run: Run, telegram: Telegram, caplog: pytest.LogCaptureFixt
     assert sum(counts) - len(counts) <= lost
 
 
+@pytest.mark.ordeal
 def test_stopped_before_the_message_was_sent(run: Run, telegram: Telegram) -> None:
     """A message that Telegram refuses until the process ends is sent once by the next process."""
     bot = run()

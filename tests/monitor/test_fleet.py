@@ -237,6 +237,7 @@ def test_after_an_outage(fleet: Fleet) -> None:
     fleet.keeps_the_limits()
 
 
+@pytest.mark.ordeal
 def test_wake_up_before_the_hours() -> None:
     """Sixty resting monitors are signed in when the active hours begin, within both limits."""
     opens_after = 3600.0

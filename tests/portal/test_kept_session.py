@@ -33,6 +33,7 @@ def view_of(page: PortalClient, portal: Portal) -> View:
     return page.settle().view
 
 
+@pytest.mark.ordeal
 def test_kept_and_deleted(tmp_path: Path, portal: Portal, opener: OpenPortal) -> None:
     """After an end or a kill the next Chrome is signed in, after leaving it is not; the file is encrypted."""
     first = opener("profile", time.sleep)

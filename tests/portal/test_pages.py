@@ -121,6 +121,7 @@ def test_username_is_typed_whole_at_a_slow_portal(portal: Portal, page: ChromePo
     assert portal.events("refused") == []
 
 
+@pytest.mark.ordeal
 def test_every_language(portal: Portal, page: ChromePortal) -> None:
     """In every language the views are recognized, the countdown is read, and the dialog is confirmed."""
     languages = {

@@ -306,6 +306,7 @@ class TestHistory:
         assert "and 360 more" in plain(messages)
         assert "- B S001, Algebra, CS-1: 0 %" in plain(messages)
 
+    @pytest.mark.ordeal
     def test_a_thousand_below(self) -> None:
         """Of a thousand students below 75 % one message names the worst twenty."""
         names = [f"Student with a long name {number}" for number in range(1000)]

@@ -255,6 +255,7 @@ def schema(file: Path) -> set[tuple[str, str]]:
         return {(kind, name) for kind, name in connection.execute("SELECT type, name FROM sqlite_master")}
 
 
+@pytest.mark.ordeal
 async def test_another_writer(tmp_path: Path) -> None:
     """While writing is impossible the store raises StoreUnavailable, and its data can still be read."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))

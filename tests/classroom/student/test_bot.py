@@ -294,7 +294,7 @@ class TestStrangers:
             student.taps("Back")
         student.sees("takes your attendance")
         assert sum(message["from"] == "bot" for message in student.screen()) == 1
-        assert not telegram.unanswered_taps()
+        eventually("answers to all taps", lambda: not telegram.unanswered_taps())
 
     def test_names_in_reports(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
         """Names with special characters are shown unchanged everywhere, and Telegram refuses no message."""

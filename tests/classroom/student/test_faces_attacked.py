@@ -239,6 +239,7 @@ class TestAnotherEngine:
         second.sees("Attendance marked")
         eventually("it is done", lambda: scene.steps() == {"S001": "confirm", "S002": "done"})
 
+    @pytest.mark.ordeal
     def test_amazon(self, scene: Scene) -> None:
         """A note for the local engine is not sent to Amazon's: consent for it is asked first."""
         student = scene.in_queue()

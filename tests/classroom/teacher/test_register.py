@@ -164,6 +164,7 @@ def test_nobody_elses(teacher: Teacher, second: Teacher, clock: RunningClock, te
     eventually("the sign-in, twice", lambda: stranger.counts("Share your phone number") == 2)
 
 
+@pytest.mark.ordeal
 def test_admin(run: Run, telegram: Telegram, clock: RunningClock) -> None:
     """An admin who is no teacher gets the registers of one teacher or of all."""
     run.starts(classroom_admins=(ADMIN,))
