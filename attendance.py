@@ -41,6 +41,7 @@ STOPPED, USAGE, REFUSED, PORTAL, BLOCKED, PASSWORD_EXPIRED = 0, 2, 3, 4, 5, 6
 FIRST_TROUBLES = 3  # in a row before the first sign-in, after which the program gives up
 ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ENDS = {
     Event.REFUSED: REFUSED,
     Event.BLOCKED: BLOCKED,
@@ -183,7 +184,7 @@ def _stop_by_signals() -> None:
         if stopped_at - before > STOP_WITHIN:
             raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as below nohup
             signal.signal(number, stop)
 
@@ -278,4 +279,7 @@ def _one_line(lesson: Lesson) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for number in _STOPS:  # a further one must not kill Python while it ends, which would change the exit code
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
