@@ -17,8 +17,14 @@ STUDENT = 2001
 LINE = "Nothing can be saved on our side at the moment, so nothing is marked. The administrator has been told."
 
 
+def all_is_sent(database: Database) -> None:
+    """Wait until no message waits: the row of one that was sent is deleted, which is a write that may succeed."""
+    eventually("all to be sent", lambda: not database.read("SELECT 1 FROM outgoing"))
+
+
 def fill(database: Database) -> Callable[[], object]:
     """Let SQLite have no more pages, and use up those that it has: its own error follows. Return what ends this."""
+    all_is_sent(database)
     (pages,) = database.read("PRAGMA page_count")
     database.read(f"PRAGMA max_page_count = {pages[0]}")
     with pytest.raises(DatabaseUnavailable, match="full"):
@@ -28,6 +34,7 @@ def fill(database: Database) -> Callable[[], object]:
 
 def lock_up(database: Database) -> Callable[[], object]:
     """Let SQLite refuse every write, as on a read-only disk. Return what ends this."""
+    all_is_sent(database)
     database.read("PRAGMA query_only = ON")
     with pytest.raises(DatabaseUnavailable, match="readonly"):
         database.write("DELETE FROM told")
@@ -39,6 +46,7 @@ def admin(telegram: Telegram, bot: RunningMarker) -> Person:
     """Return the admin, who has pressed Start."""
     person = Person(telegram, ADMIN, "Admin")
     person.says("/start")
+    person.sees("Use it only for lessons that you attend.")
     return person
 
 
