@@ -7,7 +7,7 @@ import pytest
 
 from tests.bot_process import MarkerProcess
 from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, its_telegram, rosters
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, eventually, marker_telegram
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, empty_portal, eventually, marker_telegram
 from tests.servers import need_browser
 
 
@@ -21,10 +21,8 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=[pytest.mark.vaadin, pytest.mark.ordeal])])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
     """An empty portal: the simulator, then the one on the real Vaadin."""
-    portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))
-    portal.reset()
-    yield portal
-    portal.http.close()
+    with empty_portal(request.getfixturevalue(f"{request.param}_portal_url")) as portal:
+        yield portal
 
 
 @pytest.fixture

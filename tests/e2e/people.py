@@ -107,6 +107,15 @@ def marker_telegram(url: str) -> Iterator[Telegram]:
     telegram.http.close()
 
 
+@contextmanager
+def empty_portal(url: str) -> Iterator[Portal]:
+    """Yield a portal without students and lessons."""
+    portal = Portal(url)
+    portal.reset()
+    yield portal
+    portal.close()
+
+
 class Person:
     """A person in a chat with a bot."""
 

@@ -11,7 +11,7 @@ import pytest
 from storage import Mode
 from tests import children
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import ADMIN, Person, Portal, Telegram, eventually
+from tests.e2e.people import ADMIN, Person, Portal, Telegram, empty_portal, eventually
 from tests.e2e.test_first_path import register, start
 from tests.grid import Grid
 
@@ -35,12 +35,10 @@ def grid(tmp_path: Path) -> Iterator[Grid]:
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with six accounts."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    for username in STUDENTS:
-        portal.has_student(username, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        for username in STUDENTS:
+            portal.has_student(username, PASSWORD)
+        yield portal
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import ADMIN, Person, Portal, Telegram, code_in, eventually
+from tests.e2e.people import ADMIN, Person, Portal, Telegram, code_in, empty_portal, eventually
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 STUDENT = 2001
@@ -37,11 +37,9 @@ EVENTS = [
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with one student: these tests do not depend on the toolkit."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 @pytest.fixture

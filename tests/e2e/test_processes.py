@@ -9,7 +9,7 @@ import pytest
 
 from tests.bot_process import BotProcess, MarkerProcess
 from tests.children import HANGS_UP
-from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, eventually
+from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, empty_portal, eventually
 from tests.servers import need_browser
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
@@ -18,10 +18,8 @@ USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The empty simulated portal: these tests do not depend on the toolkit."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        yield portal
 
 
 def run_bot(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":

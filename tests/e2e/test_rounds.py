@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import Person, Portal, Telegram, eventually, labels
+from tests.e2e.people import Person, Portal, Telegram, empty_portal, eventually, labels
 
 pytestmark = [pytest.mark.browser, pytest.mark.ordeal]
 
@@ -15,11 +15,9 @@ USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with one student."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 def test_rounds_and_a_kill(bot: MarkerProcess, telegram: Telegram, portal: Portal) -> None:

@@ -18,7 +18,7 @@ from lessons.schedule import Schedule
 from monitor import AttendanceMonitor, profile_name
 from portal.session import chrome_access
 from tests import children
-from tests.e2e.people import Portal
+from tests.e2e.people import Portal, empty_portal
 from tests.faults.counts import FULL, measured
 from tests.portal.browsers import PASSWORD, USERNAME, chromes, until
 from tests.waiting import PATIENCE
@@ -63,11 +63,9 @@ class Watched:
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with one student."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from portal.session import chrome_access
-from tests.e2e.people import Portal, eventually
+from tests.e2e.people import Portal, empty_portal, eventually
 from tests.faults.counts import times
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
 from tests.waiting import PATIENCE
@@ -64,11 +64,9 @@ class RecordedEvents:
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with one student."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 @pytest.fixture

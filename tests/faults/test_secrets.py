@@ -10,7 +10,7 @@ import pytest
 
 from tests import children
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, code_in, eventually, marker_telegram
+from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, code_in, empty_portal, eventually, marker_telegram
 from tests.servers import need_browser
 
 # Canaries, with characters that differ between encodings.
@@ -71,11 +71,9 @@ def test_the_search_finds_each_spelling(tmp_path: Path, spelling: str) -> None:
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with one student."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from monitor import profile_name
 from tests.bot_process import MarkerProcess
-from tests.e2e.people import Person, Portal, Telegram, eventually, marker_telegram
+from tests.e2e.people import Person, Portal, Telegram, empty_portal, eventually, marker_telegram
 from tests.faults.counts import FULL, measured
 from tests.servers import need_browser
 
@@ -27,12 +27,10 @@ STOPS_WITHIN = 10.0  # seconds; Docker kills after as many
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulated portal with the students."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    for number in range(STUDENTS):
-        portal.has_student(f"student_{number}", "Correct-Horse-7")
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        for number in range(STUDENTS):
+            portal.has_student(f"student_{number}", "Correct-Horse-7")
+        yield portal
 
 
 @pytest.fixture

@@ -8,18 +8,16 @@ import pytest
 
 from portal.browser import Browser
 from portal.session import ChromePortal
-from tests.e2e.people import Portal
+from tests.e2e.people import Portal, empty_portal
 from tests.portal.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes, page_of
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
     """A portal with one student and no lesson: the simulator, then the one on Vaadin."""
-    portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(request.getfixturevalue(f"{request.param}_portal_url")) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from portal.lessons import Click
 from portal.limits import Patience
 from portal.session import ChromePortal
 from portal.views import View
-from tests.e2e.people import Portal
+from tests.e2e.people import Portal, empty_portal
 from tests.portal.browsers import LESSON, PASSWORD, USERNAME, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
@@ -24,11 +24,9 @@ ONLY_HERE = "Отметка доступна только из сети унив
 @pytest.fixture(params=["simulated"])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
     """The simulated portal alone: the one on Vaadin has no such windows."""
-    portal = Portal(request.getfixturevalue("simulated_portal_url"))
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(request.getfixturevalue("simulated_portal_url")) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 def test_answers_to_a_click(portal: Portal, at_the_card: ChromePortal) -> None:

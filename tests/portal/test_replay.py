@@ -17,7 +17,7 @@ from portal.session import ChromePortal
 from portal.trace import Trace
 from portal.views import View
 from sandbox.portal.replay import Replay, read_trace
-from tests.e2e.people import Portal
+from tests.e2e.people import Portal, empty_portal
 from tests.portal.browsers import PASSWORD, USERNAME, page_of, until
 from tests.servers import in_thread
 from tests.test_attendance import kinds_of
@@ -30,11 +30,9 @@ class Stopped(Exception):
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulator with one student: the troubles are its options."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 def recorded(

@@ -12,7 +12,7 @@ from portal.limits import Patience
 from portal.pages import AttendancePage
 from portal.session import ChromePortal
 from portal.views import Reading, View
-from tests.e2e.people import Portal
+from tests.e2e.people import Portal, empty_portal
 from tests.portal.browsers import LESSON, PASSWORD, USERNAME
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
@@ -21,11 +21,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.browser]
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """The simulator with one student: these pages are its options."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 def test_only_known_buttons_are_pressed(portal: Portal, page: ChromePortal) -> None:

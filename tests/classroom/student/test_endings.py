@@ -27,6 +27,15 @@ def step(run: Run, student_id: str = "S001") -> str:
     return str(rows(file, f"SELECT step FROM check_ins WHERE student_id = '{student_id}'")[0][0])
 
 
+def rival(telegram: Telegram, code: str) -> Student:
+    """Return another account that has sent the code and the ID S001."""
+    other = Student(telegram, 2002)
+    other.says(f"/start {code}")
+    other.says("S001")
+    other.sees(REVIEW)
+    return other
+
+
 def is_asked(run: Run) -> bool:
     """Say whether the clock of a step runs."""
     file = run.folder / "classroom" / "classroom.sqlite3"
@@ -176,10 +185,7 @@ class TestWithoutAFace:
         A later location gets the same answer, and the teacher can still accept the student.
         """
         student.enters("S001", code)
-        other = Student(telegram, 2002)
-        other.says(f"/start {code}")
-        other.says("S001")
-        other.sees(REVIEW)
+        other = rival(telegram, code)
         eventually("its clock runs", lambda: is_asked(run))
         clock.forward(140)
         assert student.sees(REVIEW + " If your teacher asks for a number, yours is 2001.")["rang"]
@@ -439,10 +445,7 @@ class TestWithAFace:
         student = Recording(telegram, 2001)
         student.comes(code)
         student.agrees()
-        other = Student(telegram, 2002)
-        other.says(f"/start {code}")
-        other.says("S001")
-        other.sees(REVIEW)
+        rival(telegram, code)
         eventually("its clock runs", lambda: is_asked(run))
         clock.forward(140)
         assert student.sees(REVIEW + " If your teacher asks for a number, yours is 2001.")["rang"]

@@ -16,7 +16,7 @@ from portal.limits import PortalLimits
 from portal.session import chrome_access
 from portal.views import View
 from tests import children
-from tests.e2e.people import Portal
+from tests.e2e.people import Portal, empty_portal
 from tests.marker.running import KEY
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
 from tests.waiting import PATIENCE
@@ -27,11 +27,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.browser]
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
     """Return a portal with one student."""
-    portal = Portal(simulated_portal_url)
-    portal.reset()
-    portal.has_student(USERNAME, PASSWORD)
-    yield portal
-    portal.http.close()
+    with empty_portal(simulated_portal_url) as portal:
+        portal.has_student(USERNAME, PASSWORD)
+        yield portal
 
 
 class Places:
