@@ -269,7 +269,8 @@ class Troubles:
 
 
 def _names(usernames: list[str]) -> str:
-    shown = ", ".join(escape(name[:40]) for name in usernames[:NAMED])
+    """Return the names by the alphabet: in which order monitors fail says nothing."""
+    shown = ", ".join(escape(name[:40]) for name in sorted(usernames)[:NAMED])
     return shown + (", …" if len(usernames) > NAMED else "")
 
 
