@@ -42,9 +42,9 @@ class Telegram(TelegramSimulator):
 @web.middleware
 async def _pausing(request: web.Request, handler: Callable[..., Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     is_call = request.path.startswith("/bot") and not request.path.lower().endswith("/getupdates")
-    await asyncio.sleep(pause() if is_call else 0)
+    await asyncio.sleep(pause("bot") if is_call else 0)
     answer = await handler(request)
-    await asyncio.sleep(pause() if is_call else 0)
+    await asyncio.sleep(pause("bot") if is_call else 0)
     return answer
 
 

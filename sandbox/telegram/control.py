@@ -172,13 +172,17 @@ class Control:
     async def tap(self, request: web.Request) -> web.Response:
         """POST /tap {bot, person, message_id, button, forged?}: the person taps an inline button.
 
+        A list of buttons is tapped at once: the bot reacts to none of the taps before all of them are made.
         With ``forged`` it acts as a manipulated client, which can send any data for any message of the chat.
         """
         body = await _body(request)
         bot, person = self._bot(body.get("bot")), self._person(body.get("person"))
-        message_id, button = _field(body, "message_id", int), _field(body, "button", str)
+        message_id, button = _field(body, "message_id", int), _field(body, "button", str | list)
         forged = body.get("forged") is True
-        return web.json_response(people.tap(self.world, bot, person, message_id, button, forged))
+        if isinstance(button, str):
+            return web.json_response(people.tap(self.world, bot, person, message_id, button, forged))
+        taps = [people.tap(self.world, bot, person, message_id, str(each), forged) for each in button]
+        return web.json_response({"taps": taps})
 
     async def block(self, request: web.Request) -> web.Response:
         """POST /block {bot, person, blocked}: the person blocks or unblocks the bot."""

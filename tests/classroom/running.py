@@ -23,9 +23,9 @@ from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
 from sandbox.lms.world import OLDER
-from tests.e2e.people import Message, Person, Telegram, labels
+from tests.e2e.people import PAUSES, Message, Person, Telegram, labels
 from tests.servers import in_thread
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, pauses
 
 TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
@@ -43,7 +43,7 @@ class Lms:
 
     def __init__(self, url: str) -> None:
         self.url, self.login, self.older = url, "", False
-        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=PATIENCE)
+        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=PATIENCE, event_hooks=PAUSES)
 
     def tells(self, path: str, **body: Any) -> None:
         """Call the control API to change something."""
@@ -96,6 +96,7 @@ class RunningClock:
 
     def forward(self, seconds: float) -> None:
         """Move forward; a negative number sets the wall clock back, but not the monotonic one."""
+        pauses()
         self._ahead += timedelta(seconds=seconds)
         self._run += timedelta(seconds=max(0.0, seconds))
 

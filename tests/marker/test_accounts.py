@@ -329,10 +329,7 @@ class TestDeletion:
         student.taps("Delete My Data")
         student.sees("Delete everything that is stored about you?")
         question = next(m for m in student.screen() if "Yes, Delete Everything" in labels(m))
-        for _ in range(2):
-            telegram.call(
-                "/tap", bot=BOT, person=2001, message_id=question["message_id"], button="Yes, Delete Everything"
-            )
+        telegram.taps_at_once(BOT, 2001, question["message_id"], ["Yes, Delete Everything"] * 2)
         student.sees("Your data is deleted.")
         admin.sees(f"{USERNAME} has deleted their data.")
         assert not monitor.is_running()
@@ -375,10 +372,7 @@ class TestDeletion:
         bot.services.claims.claim(f"refused:{account}", bot.services.clock.now())
         student.taps("Delete My Data")
         question = student.waits("the question", lambda ms: "Yes, Delete Everything" in labels(ms[-1]) and ms[-1])
-        for _ in range(2):
-            telegram.call(
-                "/tap", bot=BOT, person=account, message_id=question["message_id"], button="Yes, Delete Everything"
-            )
+        telegram.taps_at_once(BOT, account, question["message_id"], ["Yes, Delete Everything"] * 2)
         student.sees("Your data is deleted.")
         admin.sees(f"{USERNAME} has deleted their data.")
         eventually("both taps are answered", lambda: not telegram.unanswered_taps())
@@ -609,10 +603,7 @@ class TestMove:
         admin.taps("Move to Another Account")
         screen = admin.sees("A move code is waiting to be used")
         assert "Revoke Move Code" in labels(screen)
-        for _ in range(2):
-            telegram.call(
-                "/tap", bot=BOT, person=ADMIN, message_id=screen["message_id"], button="mov:revoke:2001:0", forged=True
-            )
+        telegram.taps_at_once(BOT, ADMIN, screen["message_id"], ["mov:revoke:2001:0"] * 2, forged=True)
         eventually("the taps' answers", lambda: not telegram.unanswered_taps())
         without = admin.waits(
             "the screen without a code",

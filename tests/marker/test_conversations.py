@@ -222,8 +222,7 @@ def test_a_double_tap_is_harmless(bot: RunningMarker, student: Person, telegram:
     """Two taps on Start at once start one monitor, and both are answered."""
     register(bot, student)
     menu = student.sees("Registration complete!")
-    for _ in range(2):
-        telegram.call("/tap", bot=BOT, person=2001, message_id=menu["message_id"], button="mon:start")
+    telegram.taps_at_once(BOT, 2001, menu["message_id"], ["mon:start"] * 2)
     student.waits("the menu with Stop", lambda ms: "Stop Monitoring" in labels(ms[-1]))
     eventually("answers to both taps", lambda: not telegram.unanswered_taps())
     assert len(bot.monitors) == 1
@@ -238,10 +237,7 @@ def test_an_offer_is_marked_by_its_button_once(bot: RunningMarker, student: Pers
     offer = student.sees("[a_student] Attendance available! Press the button to mark.\nAlgebra <b>")
     assert "9 minutes left" in offer["text"]
     assert offer["rang"]
-    for _ in range(2):
-        telegram.http.post(
-            "/tap", json={"bot": BOT, "person": 2001, "message_id": offer["message_id"], "button": "Mark Now"}
-        )
+    telegram.taps_at_once(BOT, 2001, offer["message_id"], ["Mark Now"] * 2)
     eventually("answers to the taps", lambda: not telegram.unanswered_taps())
     assert monitor.marked_now == [ALGEBRA.key]
     monitor.marks(ALGEBRA)
@@ -333,8 +329,8 @@ def test_other_people_s_buttons_do_nothing(
     other = Person(telegram, 2002, "Daniyar")
     register(bot, other, "d_student", "another-password")
     menu = other.sees("Registration complete!")["message_id"]
-    for data in ("adm:panel", "adm:code", "adm:students:0", "adm:monitors:0", f"mark:{ALGEBRA.key}", "nonsense"):
-        telegram.call("/tap", bot=BOT, person=2002, message_id=menu, button=data, forged=True)
+    taps = ["adm:panel", "adm:code", "adm:students:0", "adm:monitors:0", f"mark:{ALGEBRA.key}", "nonsense"]
+    telegram.taps_at_once(BOT, 2002, menu, taps, forged=True)
     eventually("answers to all taps", lambda: not telegram.unanswered_taps())
     assert bot.monitors[2001].marked_now == []
     assert other.counts("Invitation code:") == 0

@@ -63,10 +63,8 @@ def test_each_event_once(
     writes(f"admin {ADMIN}: new invitation code")
     withdrawn = bot.storage.create_invitation(ADMIN)
     message = admin.screen()[-1]["message_id"]
-    for _ in range(2):  # a second tap revokes nothing
-        telegram.call(
-            "/tap", bot=BOT, person=ADMIN, message_id=message, button=f"inv:revoke:{withdrawn}:0", forged=True
-        )
+    twice = [f"inv:revoke:{withdrawn}:0"] * 2  # the second tap revokes nothing
+    telegram.taps_at_once(BOT, ADMIN, message, twice, forged=True)
     eventually("the taps' answers", lambda: not telegram.unanswered_taps())
     writes(f"admin {ADMIN}: invitation code revoked")
     student.says("/start AAAA2222")
@@ -138,8 +136,8 @@ def test_each_event_once(
     revoked = moves()
     writes(f"admin {ADMIN}: move code for student {STUDENT}")
     message = admin.screen()[-1]["message_id"]
-    for _ in range(2):  # a second tap revokes nothing
-        telegram.call("/tap", bot=BOT, person=ADMIN, message_id=message, button=f"mov:revoke:{STUDENT}:0", forged=True)
+    twice = [f"mov:revoke:{STUDENT}:0"] * 2  # the second tap revokes nothing
+    telegram.taps_at_once(BOT, ADMIN, message, twice, forged=True)
     writes(f"admin {ADMIN}: move code for student {STUDENT} revoked")
     moved = moves()
     writes(f"admin {ADMIN}: move code for student {STUDENT}")

@@ -634,6 +634,12 @@ class TestTaps:
         assert "not on the screen" in (await chat.control("tap", 409, **there, button="Go"))["error"]
         assert len(await chat.look("taps")) == 1
 
+    async def test_taps_at_once(self, bot: Bot, chat: Driver) -> None:
+        """A list of buttons is tapped before the bot gets the first tap."""
+        sent = await chat.do("sendMessage", chat_id=AIDA, text="x", reply_markup=keyboard("Go"))
+        await chat.control("tap", bot="marker", person=AIDA, message_id=sent["message_id"], button=["Go", "Go"])
+        assert len(await bot.get_updates()) == len(await chat.look("taps")) == 2
+
     async def test_link_button(self, chat: Driver) -> None:
         """A tap on a link button returns the link, and the bot gets no update."""
         markup = {"inline_keyboard": [[{"text": "Open", "url": "https://kbtu.kz"}]]}

@@ -277,8 +277,8 @@ class TestStrangers:
         session = teacher.sees("Waiting for you")["buttons"][0][0]["data"].split(":")[1]
         before = student.screen()
         number = next(message["message_id"] for message in before if message["from"] == "bot")
-        for data in (f"all:{session}", f"ok:{session}:0", f"close:{session}", "lang:xx", "del:no", "in:1", "x" * 64):
-            telegram.call("/tap", bot=STUDENTS, person=2001, message_id=number, button=data, forged=True)
+        taps = [f"all:{session}", f"ok:{session}:0", f"close:{session}", "lang:xx", "del:no", "in:1", "x" * 64]
+        telegram.taps_at_once(STUDENTS, 2001, number, taps, forged=True)
         eventually("answers", lambda: not telegram.unanswered_taps())
         assert student.screen() == before
         teacher.sees("Waiting for you: 1")

@@ -1,7 +1,6 @@
 """What could go wrong while a teacher looks at faces: races, forged buttons, deleted data, moved sessions."""
 
 import random
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,7 +113,8 @@ def test_moved_while_shown(scene: Scene) -> None:
     eventually("the new chat has none", lambda: new.counts(SIMILAR) == 0)
 
 
-def test_taps_at_once(scene: Scene) -> None:
+@pytest.mark.parametrize("order", range(3))
+def test_taps_at_once(scene: Scene, order: int) -> None:
     """Accept, Reject, Look at Them and Confirm All from two phones at once: one decision, told once, nothing left."""
     students = [scene.unclear(2001 + at, f"S00{1 + at}") for at in range(3)]
     scene.teacher.taps("Look at Them (3)")
@@ -122,17 +122,8 @@ def test_taps_at_once(scene: Scene) -> None:
     key = accept["data"].split(":")[1]
     shown = next(each for each in reversed(scene.teacher.screen()) if each["from"] == "bot")["message_id"]
     taps = [accept["data"], reject["data"], f"look:{key}", f"all:{key}", f"look:{key}:0", f"look:{key}:99999"] * 2
-    random.Random(15).shuffle(taps)
-
-    def tap(data: str) -> None:
-        body = {"bot": TEACHERS, "person": 7001, "message_id": shown, "button": data, "forged": True}
-        scene.telegram.http.post("/tap", json=body)  # refused if the message is gone already
-
-    threads = [threading.Thread(target=tap, args=(each,)) for each in taps]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    random.Random(order).shuffle(taps)
+    scene.telegram.taps_at_once(TEACHERS, 7001, shown, taps, forged=True)
     eventually("it is decided", lambda: scene.steps()["S001"] != "review")
     scene.teacher.settles()
     assert scene.steps()["S001"] in ("done", "rejected")
@@ -158,15 +149,14 @@ def test_forged_buttons(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     kinds += ["names", "confirmed", "extend", "fix", "leave"]
     odd = ("-1", "99999", "9" * 18, "9" * 40, "\u0663", "", "0:-1", f"99999:{video}", "0:" + "9" * 18)
     for kind in kinds:
-        for data in [f"{kind}:{key}:{value}" for value in odd]:
-            scene.telegram.call("/tap", bot=TEACHERS, person=7001, message_id=shown, button=data, forged=True)
+        taps = [f"{kind}:{key}:{value}" for value in odd]
+        scene.telegram.taps_at_once(TEACHERS, 7001, shown, taps, forged=True)
         scene.teacher.settles()
         for data in (f"{kind}:{key}:0:{video}", f"{kind}:{key}:0", f"{kind}:{key}"):
             stranger.forges(data)
     message = next(each for each in reversed(student.screen()) if each["from"] == "bot")["message_id"]
-    for data in (accept, f"face:no:{key}", f"face:class:{key}", f"face:new:{key}", "class:stop", f"all:{key}"):
-        body = {"bot": STUDENTS, "person": 2001, "message_id": message, "button": data, "forged": True}
-        scene.telegram.call("/tap", **body)
+    taps = [accept, f"face:no:{key}", f"face:class:{key}", f"face:new:{key}", "class:stop", f"all:{key}"]
+    scene.telegram.taps_at_once(STUDENTS, 2001, message, taps, forged=True)
     scene.teacher.settles()
     stranger.settles()
     eventually("all taps are answered", lambda: scene.telegram.unanswered_taps() == [])
