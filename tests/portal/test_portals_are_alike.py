@@ -95,6 +95,7 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
         with suppress(SessionLost):
             page.mark(lesson)
         look(scene)
+        driver.get("about:blank")  # a page that lost the connection would send its click again
         portal.behaves(**dict.fromkeys(behaviour, False))
         page.load(portal.address)
         page.settle()
