@@ -82,10 +82,11 @@ def grid(hub: Hub) -> Grid:
 
 
 def test_places(hub: Hub, grid: Grid) -> None:
-    """A free place is no error; without one, or without a node, the error says so; many askers cost one question."""
+    """A free place is no error; without one, or without a node, the error says so; many askers cost few questions."""
     for _ in range(100):
         grid.require_place()
-    assert hub.asked == ["/graphql"]
+    assert set(hub.asked) == {"/graphql"}
+    assert len(hub.asked) < 10  # an answer holds for a second, in which a slow machine may not ask a hundred times
     assert hub.authorization == "Basic b3BlcmF0b3I6cGFzcyB3b3Jk"
     assert str(grid.places()) == "1 nodes with 2 places, 0 taken"
     hub.taken = 2
