@@ -36,10 +36,10 @@ class Hub:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 hub.asked.append(self.path)
+                self.rfile.read(int(self.headers["Content-Length"]))  # else the connection may end with a reset
                 if self.path == "/session":
                     return self._send(200, hub.new_session)
                 hub.authorization = self.headers["Authorization"]
-                self.rfile.read(int(self.headers["Content-Length"]))
                 grid = {"totalSlots": hub.slots, "sessionCount": hub.taken, "nodeCount": 1 if hub.slots else 0}
                 return self._answer(hub.status, {"data": {"grid": grid, "nodesInfo": {"nodes": hub.nodes}}})
 
