@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests import children
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, LateThreads
 
 ROOT = children.ROOT
 VAADIN = ROOT / "tests" / "vaadin_portal" / "run"
@@ -24,6 +24,7 @@ MONGO = ROOT / "tests" / "mongo_server" / "run"
 def in_thread(serving: AbstractAsyncContextManager[str]) -> Iterator[str]:
     """Run an asynchronous server in a thread; yield its URL."""
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(LateThreads())
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()
     try:

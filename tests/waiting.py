@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 PATIENCE = 90.0
@@ -33,7 +34,22 @@ def pause(side: str) -> float:
     return random.choice([0.0, 0.0, random.uniform(0, longest / 5), random.uniform(0, longest)])
 
 
-def pauses() -> None:
-    """Pause the test so."""
-    if seconds := pause("test"):
+def pauses(side: str = "test") -> None:
+    """Pause a side so."""
+    if seconds := pause(side):
         time.sleep(seconds)
+
+
+class LateThreads(ThreadPoolExecutor):
+    """A bot's threads, which begin and answer late where TEST_PAUSES asks for it."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **more: Any) -> "Future[Any]":
+        return super().submit(_late, fn, *arguments, **more)
+
+
+def _late(work: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+    pauses("bot")
+    try:
+        return work(*arguments, **more)
+    finally:
+        pauses("bot")

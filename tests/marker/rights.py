@@ -41,6 +41,7 @@ from telegram_app.people import People
 from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock
+from tests.waiting import PATIENCE
 
 AnyHandler = BaseHandler[Any, Any, Any]
 
@@ -228,7 +229,7 @@ class House:
             others = asyncio.all_tasks() - self._lasting - {asyncio.current_task()}
             if not others:
                 return
-            await asyncio.wait(others, timeout=10 if self.check.answers.is_set() else 0.05)
+            await asyncio.wait(others, timeout=PATIENCE if self.check.answers.is_set() else 0.05)
             if not self.check.answers.is_set():
                 return
 

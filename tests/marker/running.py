@@ -278,6 +278,11 @@ class RunningMarker:
 Run = Callable[..., RunningMarker]  # starts the marker, perhaps with other admins
 
 
+def all_is_sent(database: Database) -> None:
+    """Wait until no message waits, nor one that was sent for its row to be deleted."""
+    eventually("all to be sent", lambda: not database.read("SELECT 1 FROM outgoing"))
+
+
 def starts_monitoring(bot: RunningMarker, person: Person) -> None:
     """Have a registered student start their monitor; wait for its menu, which a later event would change."""
     person.taps("Start Monitoring")

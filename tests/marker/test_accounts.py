@@ -18,6 +18,7 @@ from monitor import profile_name
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
 from tests.marker.running import Run, RunningMarker, SteppedClock, starts_monitoring, to_the_panel
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -115,9 +116,9 @@ class TestTrial:
         student.sees("Registration complete!")
         bot.check.verdict = expired
         student.taps("Update Password")
-        student.sees("I will delete your message at once")
+        student.waits("the question", last("delete your message at once"))
         student.says("old-password")
-        student.sees("The portal wants a new password")
+        eventually("the answer", lambda: student.counts("The portal wants a new password") == 2)
         assert bot.storage.password(2001) == PASSWORD
 
     @pytest.mark.parametrize(
@@ -214,6 +215,7 @@ class TestTrial:
             at_the_password(bot, person)
             person.says(PASSWORD)
             person.sees("Trying the password on the portal...")
+        eventually("the first trial", lambda: bot.check.tried)
         assert len(bot.check.tried) == 1
         bot.check.answers.set()
         eventually("both", lambda: len(bot.check.tried) == 2)
@@ -254,10 +256,11 @@ class TestLimits:
         """The third refusal locks a username for an hour, for other people and spellings, and after a restart."""
         bot.check.verdict = REFUSED
         at_the_password(bot, student)
-        for typed in ("one1", "two2"):
+        for number, typed in enumerate(("one1", "two2"), 1):
             student.says(typed)
-            eventually("the trial", partial(lambda t: bot.check.tried[-1:] == [(USERNAME, t)], typed))
-            student.waits("the question", last("delete your message at once"))
+            told = partial(lambda n: student.counts("The portal refused the sign-in") == n, number)
+            eventually("the refusal", told)
+            assert bot.check.tried[-1] == (USERNAME, typed)
         student.says("three")
         student.sees("Try again in 60 minutes.")
         again = run()
@@ -276,6 +279,7 @@ class TestLimits:
         for times in range(3):
             student.taps("Start Monitoring")
             eventually("the monitor", lambda: bot.monitors.get(2001))
+            student.waits("its menu", lambda ms: any("Stop Monitoring" in labels(m) for m in ms))
             bot.monitors.pop(2001).tells(Event.REFUSED, "no", ends=True)
             eventually(
                 "the notice", partial(lambda n: student.counts("The portal refused the sign-in") == n + 1, times)
@@ -446,7 +450,7 @@ class TestDeletion:
 
         def half_way(_username: str) -> None:
             begun.set()
-            assert goes_on.wait(30)
+            assert goes_on.wait(PATIENCE)
 
         bot.services.forget_profile = half_way
         to_the_panel(admin)
@@ -454,7 +458,7 @@ class TestDeletion:
         admin.taps(USERNAME)
         admin.taps("Remove")
         admin.taps("Remove for good")
-        assert begun.wait(30)
+        assert begun.wait(PATIENCE)
         bot.check.answers.set()
         eventually("the password's storing", lambda: bot.storage.password(2001) == "New-Horse-8")
         goes_on.set()

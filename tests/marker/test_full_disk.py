@@ -9,7 +9,7 @@ from core.sqlite import Database, DatabaseUnavailable
 from lessons.events import Event
 from tests.e2e.people import ADMIN, Message, Person, Telegram, eventually, labels
 from tests.fakes import Disk
-from tests.marker.running import RunningMarker, SteppedClock
+from tests.marker.running import RunningMarker, SteppedClock, all_is_sent
 
 pytestmark = pytest.mark.integration
 
@@ -17,14 +17,9 @@ STUDENT = 2001
 LINE = "Nothing can be saved on our side at the moment, so nothing is marked. The administrator has been told."
 
 
-def all_is_sent(database: Database) -> None:
-    """Wait until no message waits: the row of one that was sent is deleted, which is a write that may succeed."""
-    eventually("all to be sent", lambda: not database.read("SELECT 1 FROM outgoing"))
-
-
 def fill(database: Database) -> Callable[[], object]:
     """Let SQLite have no more pages, and use up those that it has: its own error follows. Return what ends this."""
-    all_is_sent(database)
+    all_is_sent(database)  # the row of a message that was sent is deleted, which is a write that may succeed
     (pages,) = database.read("PRAGMA page_count")
     database.read(f"PRAGMA max_page_count = {pages[0]}")
     with pytest.raises(DatabaseUnavailable, match="full"):

@@ -110,6 +110,7 @@ def test_each_event_once(
     writes(f"person {STUDENT}: trouble is over, to be told")
 
     student.says("/start")
+    student.waits("the menu below", lambda ms: "Update Password" in labels(ms[-1]))
     student.taps("Update Password")
     student.waits("the question", lambda ms: "delete your message at once" in (ms[-1]["text"] or ""))
     student.says(NEW_PASSWORD)

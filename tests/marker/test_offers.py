@@ -4,7 +4,7 @@ import pytest
 
 from lessons.events import CloseReason, Event
 from portal.lessons import Lesson
-from tests.e2e.people import Person, Telegram, eventually, labels
+from tests.e2e.people import BOT, Person, Telegram, eventually, labels
 from tests.marker.running import Run, RunningMarker
 from tests.marker.test_troubles import watched
 
@@ -74,8 +74,8 @@ def test_second_round(run: Run, telegram: Telegram) -> None:
     bot.monitors[STUDENT].finds(AGAIN)
     eventually("the second offer", lambda: student.counts("Attendance available!") == 2)
     assert [labels(m) for m in student.screen() if "available!" in (m["text"] or "")] == [[], ["Mark Now"]]
-    body = {"bot": "attendance_bot", "person": STUDENT, "message_id": first["message_id"], "button": "Mark Now"}
-    telegram.http.post("/tap", json=body)
+    telegram.taps_at_once(BOT, STUDENT, first["message_id"], [f"mark:{ALGEBRA.key}"], forged=True)
+    eventually("the tap's answer", lambda: not telegram.unanswered_taps())
     assert bot.monitors[STUDENT].marked_now == []
 
 

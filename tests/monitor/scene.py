@@ -18,6 +18,7 @@ from portal.metrics import PortalMetrics
 from portal.session import PortalAccess
 from storage import Mode
 from tests.fakes import FakeClock, FakePortal, RecordingJournal, ScriptedCommands
+from tests.waiting import PATIENCE
 
 MONDAY_MORNING = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 
@@ -72,7 +73,7 @@ class Scene:
         """Run the monitor; stop it after so many seconds."""
         self.commands.at(seconds, self.monitor.stop)
         self.monitor.start()
-        assert self.monitor.join(30), "the monitor did not stop"
+        assert self.monitor.join(PATIENCE), "the monitor did not stop"
         return self
 
     def key(self, lesson: Lesson) -> str:

@@ -19,6 +19,7 @@ from portal.limits import Pause, PortalLimits
 from portal.session import PortalAccess
 from portal.views import Reading
 from tests.fakes import LOGIN, NOTHING, FakeClock
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -152,7 +153,7 @@ class Fleet:
         """Give the turn to the other monitors until the wait is over; on a monitor's thread."""
         self._enter(turns, within)
         self._idle.release()
-        assert turns.turn.wait(60)
+        assert turns.turn.wait(PATIENCE)
         turns.turn.clear()
 
     def _enter(self, turns: Turns, within: float) -> None:
@@ -162,7 +163,7 @@ class Fleet:
         """Start all of them at the same moment."""
         for monitor in self.monitors:
             monitor.start()
-            assert self._idle.acquire(timeout=60)
+            assert self._idle.acquire(timeout=PATIENCE)
 
     def runs_until(self, second: float) -> None:
         """Let the monitors take turns until this second."""
@@ -170,7 +171,7 @@ class Fleet:
             until, _, turns = heapq.heappop(self._waits)
             self.clock.advance(until - self.clock.passed)
             turns.turn.set()
-            assert self._idle.acquire(timeout=60)
+            assert self._idle.acquire(timeout=PATIENCE)
         self.clock.advance(second - self.clock.passed)
 
     def ends(self) -> None:
@@ -179,7 +180,7 @@ class Fleet:
             monitor.stop()
         for _, _, turns in self._waits:
             turns.turn.set()
-        assert all(monitor.join(60) for monitor in self.monitors)
+        assert all(monitor.join(PATIENCE) for monitor in self.monitors)
 
     def keeps_the_limits(self) -> None:
         """Assert both limits for all requests to the portal."""

@@ -14,6 +14,7 @@ from portal.session import PortalAccess
 from portal.views import Reading
 from tests.fakes import ALGORITHMS, LOGIN, FakeClock, FakePortal, shows
 from tests.monitor.scene import MONDAY_MORNING, Scene
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -208,12 +209,12 @@ class TestThread:
             portal=PortalAccess(portal.opener),
         )
         monitor.start()
-        assert watching.wait(20)
+        assert watching.wait(PATIENCE)
         assert monitor.is_running()
         assert not stopped.is_set()
         monitor.stop()
-        assert stopped.wait(20)
-        assert monitor.join(20)
+        assert stopped.wait(PATIENCE)
+        assert monitor.join(PATIENCE)
 
     def test_hung_browser(self) -> None:
         """A hung browser is killed from outside when the monitor does not end in time."""
@@ -222,9 +223,10 @@ class TestThread:
             "a_student", "x", "automatic", lambda *_told: None, lambda *_event: None, portal=PortalAccess(hung.opener)
         )
         monitor.start()
-        assert hung.hangs.wait(20)
+        assert hung.hangs.wait(PATIENCE)
         monitor.stop()
-        assert monitor.join(0.05)
+        monitor.join(0.05)  # not in time
+        assert monitor.join(PATIENCE)
         assert "kill" in hung.notes
         assert not monitor.is_running()
 
@@ -242,7 +244,7 @@ class HungPortal(FakePortal):
 
     def settle(self) -> Reading:
         self.hangs.set()
-        assert self._killed.wait(20)
+        assert self._killed.wait(PATIENCE)
         raise BrowserFailed("no answer from the driver")
 
     def kill(self) -> None:

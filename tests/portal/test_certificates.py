@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from core.clock import SystemClock
 from portal import certificates
 from portal.driver import mismatch
 from portal.errors import CertificateRefused
+from portal.limits import Patience
 from portal.pages import AttendancePage
 from tests.portal.browsers import OpenBrowser
 from tests.tls import ISSUER, without_its_issuer
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.integration
 def test_a_missing_intermediate_is_named(address: str, open_browser: OpenBrowser) -> None:
     """Where Chrome does not know the issuer, the error names the missing certificate and the documents' command."""
-    page = AttendancePage(open_browser("headless-shell").driver, time.sleep)
+    page = AttendancePage(open_browser("headless-shell").driver, time.sleep, SystemClock(), Patience(PATIENCE))
     page.load(address)
     with pytest.raises(CertificateRefused) as raised:
         page.settle()

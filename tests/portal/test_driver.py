@@ -10,6 +10,7 @@ import time
 import pytest
 
 from portal.driver import read_port
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +31,6 @@ def test_port_from_a_high_descriptor() -> None:
             process.stdout.close()
             with os.fdopen(high, "rb") as process.stdout:
                 assert process.stdout.fileno() >= HIGH
-                assert read_port(process, time.sleep, 20, bytearray()) == 4711
+                assert read_port(process, time.sleep, PATIENCE, bytearray()) == 4711
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -36,10 +36,10 @@ class Hub:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 hub.asked.append(self.path)
+                self.rfile.read(int(self.headers["Content-Length"]))  # else the connection may end with a reset
                 if self.path == "/session":
                     return self._send(200, hub.new_session)
                 hub.authorization = self.headers["Authorization"]
-                self.rfile.read(int(self.headers["Content-Length"]))
                 grid = {"totalSlots": hub.slots, "sessionCount": hub.taken, "nodeCount": 1 if hub.slots else 0}
                 return self._answer(hub.status, {"data": {"grid": grid, "nodesInfo": {"nodes": hub.nodes}}})
 
@@ -82,10 +82,11 @@ def grid(hub: Hub) -> Grid:
 
 
 def test_places(hub: Hub, grid: Grid) -> None:
-    """A free place is no error; without one, or without a node, the error says so; many askers cost one question."""
+    """A free place is no error; without one, or without a node, the error says so; many askers cost few questions."""
     for _ in range(100):
         grid.require_place()
-    assert hub.asked == ["/graphql"]
+    assert set(hub.asked) == {"/graphql"}
+    assert len(hub.asked) < 10  # an answer holds for a second, in which a slow machine may not ask a hundred times
     assert hub.authorization == "Basic b3BlcmF0b3I6cGFzcyB3b3Jk"
     assert str(grid.places()) == "1 nodes with 2 places, 0 taken"
     hub.taken = 2

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from portal.limits import Line, PortalLimits
 from tests.fakes import FakeClock
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -164,10 +165,10 @@ class TestLine:
             for name in pauses:
                 threads.append(threading.Thread(target=wait, args=(name,)))
                 threads[-1].start()
-                assert arrived[name].wait(30)
+                assert arrived[name].wait(PATIENCE)
         free.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
         assert order == ["second", "third"]
         assert pauses["second"][0] < pauses["third"][0]
 

@@ -44,7 +44,7 @@ def reload_of(browser: Browser) -> Iterator[None]:
     browser.driver.execute_script("window.isTheOldOne = true")
     yield
     between_documents = [WebDriverException]
-    WebDriverWait(browser.driver, 10, 0.02, between_documents).until(
+    WebDriverWait(browser.driver, PATIENCE, 0.02, between_documents).until(
         lambda driver: driver.execute_script("return !window.isTheOldOne")
     )
 

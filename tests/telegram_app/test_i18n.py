@@ -7,6 +7,7 @@ import pytest
 
 from telegram_app.i18n import LANGUAGES, closest, texts
 from tests.servers import ROOT
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -66,6 +67,6 @@ print(opened, len(set(shown)))
 def test_first_text_reads_no_file() -> None:
     """After `load` the first text in a language opens no file, so it does not block the event loop."""
     ran = subprocess.run(
-        [sys.executable, "-c", _FIRST_TEXTS], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _FIRST_TEXTS], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert ran.stdout.splitlines() == ["['kk', 'ru']", f"[] {len(LANGUAGES)}"]

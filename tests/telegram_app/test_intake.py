@@ -20,12 +20,12 @@ from telegram_app.people import People
 from telegram_app.schema import SCHEMA
 from telegram_app.side import Side, sender, typed_text
 from telegram_app.wire import PollingRequest
-from tests.waiting import eventually_true
+from tests.waiting import PATIENCE, eventually_true
 
 pytestmark = pytest.mark.unit
 
 AIDA, BEN = 501, 502
-FAST = Limits(repeat=0.005)
+FAST = Limits(repeat=0.005, hold=PATIENCE)
 
 
 def message(person: int, text: str, number: int = 1) -> dict[str, Any]:
@@ -366,7 +366,7 @@ class TestPolls:
     async def test_refused_token(self, scene: Scene) -> None:
         """A refused token ends the polling."""
         scene.telegram.errors = [InvalidToken()]
-        await asyncio.wait_for(scene.intake.run(), 20)
+        await asyncio.wait_for(scene.intake.run(), PATIENCE)
         assert scene.telegram.polls == 1
 
     async def test_a_bug_in_the_polling(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

@@ -92,5 +92,8 @@ class TestPublish:
         assert (await application.bot.get_my_short_description()).short_description == "Short, en"
         telegram.call("/faults", kind="429", method="setMyDescription", times=None, retry_after=1000)
         async with publishing(application.bot, replace(PROFILE, description=lambda _: "Another")):
-            await eventually_true("the 429", lambda: any(each["status"] == 429 for each in telegram.get("/calls")[-9:]))
+            refused = ("setMyDescription", 429)
+            await eventually_true(
+                "the 429", lambda: refused in [(each["method"], each["status"]) for each in telegram.get("/calls")]
+            )
         assert not [task for task in asyncio.all_tasks() if task.get_name() == "profile"]

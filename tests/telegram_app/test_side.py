@@ -21,6 +21,7 @@ from telegram_app.people import People
 from telegram_app.rate_limiter import PriorityRateLimiter
 from telegram_app.schema import SCHEMA
 from telegram_app.side import SCREEN, Side, below, sender, tapped, typed_text
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -276,7 +277,7 @@ class TestTaps:
             cancel()
         with pytest.raises(asyncio.CancelledError):
             await handling
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ended.wait()
 
     async def test_failure_after_the_early_answer(self, world: World) -> None:

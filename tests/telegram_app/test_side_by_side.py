@@ -7,6 +7,7 @@ import pytest
 
 from core.health import HealthReports
 from telegram_app.factory import TokenRefused, run_side_by_side
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -52,7 +53,7 @@ async def test_refused_token(caplog: pytest.LogCaptureFixture) -> None:
         running = asyncio.create_task(
             run_side_by_side([bots.serves("marker"), bots.fails(TokenRefused("TEACHER_BOT_TOKEN"))], reports)
         )
-        await asyncio.wait_for(reports.has_problem.wait(), 60)
+        await asyncio.wait_for(reports.has_problem.wait(), PATIENCE)
     assert not running.done()
     assert bots.ended == []
     assert "TEACHER_BOT_TOKEN" in caplog.text

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from marker.monitors.bridge import Bridge
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +29,7 @@ async def test_from_a_thread(bridge: Bridge) -> None:
 
     await asyncio.to_thread(send_all)
     here = threading.current_thread().name
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert [await arrived.get() for _ in range(3)] == [(0, here), (1, here), (2, here)]
 
 
@@ -44,7 +45,7 @@ async def test_failure(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None
 
     assert await asyncio.to_thread(bridge.send, fail())
     assert await asyncio.to_thread(bridge.send, succeed())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await passed.wait()
     await bridge.close()
     assert "bridge: a coroutine failed" in caplog.text

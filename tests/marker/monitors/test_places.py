@@ -19,6 +19,7 @@ from portal.limits import PortalLimits
 from storage import StorageUnavailable
 from tests.fakes import LOGIN, FakeClock, FakePortal
 from tests.marker.monitors.test_registry import AIDA, BEN, CARL, House
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -97,7 +98,7 @@ class Places:
 
     async def settled(self) -> None:
         """Wait until the trials that were given up have ended."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while self.taken() > len(self.registry.active()):  # noqa: ASYNC110  # other threads end
                 await asyncio.sleep(0.001)
 

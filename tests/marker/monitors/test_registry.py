@@ -24,6 +24,7 @@ from portal.lessons import Lesson
 from portal.session import PortalAccess
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 from tests.fakes import ALGORITHMS, LOGIN, Disk, FakeClock, FakePortal, shows
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -104,7 +105,7 @@ class GatedStorage(Storage):
     def set_monitoring(self, telegram_id: int, monitoring: bool) -> Student:
         if monitoring in self.held and not self.gate.is_set():
             self.waiting.set()
-            assert self.gate.wait(20)
+            assert self.gate.wait(PATIENCE)
         return super().set_monitoring(telegram_id, monitoring)
 
 
@@ -152,7 +153,7 @@ class House:
         return student.monitoring
 
     async def next_event(self) -> tuple[Any, ...]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return await self.heard.get()
 
 
@@ -439,7 +440,7 @@ class TestHearing:
         house.storage.held = [False]
         house.storage.gate.clear()
         await asyncio.to_thread(house.made[0].end, Event.REFUSED)
-        assert await asyncio.to_thread(house.storage.waiting.wait, 60)
+        assert await asyncio.to_thread(house.storage.waiting.wait, PATIENCE)
         starting = asyncio.create_task(house.registry.start(AIDA))
         await asyncio.wait({starting}, timeout=0.2)  # it may have to wait for what is held up
         house.storage.gate.set()
@@ -505,7 +506,7 @@ class TestRestart:
         """A start during close leaves no monitor running."""
         house.storage.gate.clear()
         starting = asyncio.create_task(house.registry.start(AIDA))
-        assert await asyncio.to_thread(house.storage.waiting.wait, 60)
+        assert await asyncio.to_thread(house.storage.waiting.wait, PATIENCE)
         closing = asyncio.create_task(house.registry.close())
         await asyncio.sleep(0)
         house.storage.gate.set()
