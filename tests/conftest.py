@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import pytest
 from aiohttp import web
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from sandbox.portal.server import PortalSimulator
 from sandbox.telegram.server import TelegramSimulator
@@ -18,8 +18,8 @@ from tests.waiting import pause
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No deadline, so that a slow machine is no failure; the number of examples is limited instead.
-settings.register_profile("unit", deadline=None, max_examples=50)
+# No limits on time, so that a slow machine is no failure; the number of examples is limited instead.
+settings.register_profile("unit", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
 
 

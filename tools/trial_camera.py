@@ -40,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def record(
-    folder: Path, names: Iterable[str], read: Read, ask: Callable[[str], str] = input, seconds: float = SECONDS
+    folder: Path,
+    names: Iterable[str],
+    read: Read,
+    ask: Callable[[str], str] = input,
+    seconds: float = SECONDS,
+    now: Callable[[], float] = time.monotonic,
 ) -> None:
     """Record each video that does not exist yet."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,14 +53,14 @@ def record(
         path = folder / f"{name}.mp4"
         if path.exists() or ask(f"{name.replace('-', ', then ')}: Enter records {seconds:g} s, s skips it ") == "s":
             continue
-        started = time.monotonic()
-        taken = [(time.monotonic() - started, square(picture)) for picture in _until(started + seconds, read)]
+        started = now()
+        taken = [(now() - started, square(picture)) for picture in _until(started + seconds, read, now)]
         if taken:
             path.write_bytes(encoded(_evenly(taken)))
 
 
-def _until(end: float, read: Read) -> Iterator[Picture]:
-    while time.monotonic() < end:
+def _until(end: float, read: Read, now: Callable[[], float]) -> Iterator[Picture]:
+    while now() < end:
         succeeded, picture = read()
         if not succeeded:
             return

@@ -14,6 +14,7 @@ from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import PhotoUnusable
 from classroom.photos import IdPhoto, PhotoMissing
 from tests.classroom.running import Student
+from tests.e2e.people import Message, labels
 
 _NUMBERS = itertools.count()
 
@@ -117,7 +118,15 @@ class Recording(Student):
     def agrees(self) -> None:
         """Agree to the face check, and see the challenge."""
         self.taps("I Agree")
-        self.sees("Record a round video")
+        self.is_challenged()
+
+    def is_challenged(self) -> None:
+        """Wait for a challenge that runs: that of an earlier check-in has no buttons."""
+
+        def runs(message: Message) -> bool:
+            return "Record a round video" in (message["text"] or "") and "New Challenge" in labels(message)
+
+        self.waits("a challenge", lambda messages: any(map(runs, messages)))
 
     def records(self, shows: str = "90", **more: Any) -> int:
         """Send a video note; return its number."""

@@ -20,6 +20,7 @@ from classroom.faces import FaceEngine, FaceError, FaceRefused, FaceUnavailable,
 from classroom.faces.rekognition import RekognitionEngine
 from core.clock import SystemClock
 from tests.classroom.aws import KEY_ID, SECRET, Asked, AwsServer, access, never
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -211,11 +212,12 @@ class TestMatching:
                 return scene.answer(asked)
             credential = "AWS4-HMAC-SHA256 Credential=a/20261121/ap-south-1/rekognition/aws4_request"
             headers = {"X-Amz-Target": f"RekognitionService.{asked.what}", "Authorization": credential}
-            async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False, timeout=PATIENCE) as http:
                 moto = await http.post("/", content=asked.body, headers=headers)
             return web.Response(status=moto.status_code, body=moto.content, content_type=TYPE)
 
         scene.server.answer = answer
+        scene.engine = scene.new_engine(timeout=PATIENCE)
         try:
             examined = await scene.examine()
         finally:
@@ -354,7 +356,7 @@ class TestTroubles:
         """A server that never answers ends in a time-out."""
         scene.server.raw = never
         engine = scene.new_engine(timeout=0.2)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(FaceUnavailable, match="Timeout"):
                 await engine.template(PHOTO)
         await engine.close()

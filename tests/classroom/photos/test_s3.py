@@ -30,6 +30,7 @@ from classroom.photos import (
 from classroom.photos.s3 import S3Photos
 from tests.classroom.aws import KEY_ID, SECRET, Asked, AwsServer, access, cut_short, never, trickling
 from tests.servers import ROOT
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -251,16 +252,16 @@ class TestTroubles:
     async def test_no_whole_answer(self, server: AwsServer, impatient: S3Photos, trouble: Any) -> None:
         """A server that hangs, hangs up or trickles delays nobody longer than the time-outs."""
         server.raw = trouble
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(PhotosUnavailable):
                 await impatient.photo("S1")
 
     async def test_nobody_there(self) -> None:
         """An address where nobody listens is a temporary error."""
-        with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-            port = listening.getsockname()[1]
-        photos = S3Photos(BUCKET, PREFIX, access(f"http://127.0.0.1:{port}"))
-        assert "EndpointConnectionError" in await both(photos, "S1", PhotosUnavailable)
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            photos = S3Photos(BUCKET, PREFIX, access(f"http://127.0.0.1:{nobody.getsockname()[1]}"))
+            assert "EndpointConnectionError" in await both(photos, "S1", PhotosUnavailable)
 
     async def test_not_s3(self, server: AwsServer, scripted: S3Photos) -> None:
         """A page of another server is not a photo."""
@@ -343,7 +344,7 @@ class TestRunning:
             return found()
 
         server.answer = answer
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             photos = await asyncio.gather(*(scripted.photo(f"S{number}") for number in range(8)))
         assert [photo.content for photo in photos] == [b"picture"] * 8
 
@@ -382,7 +383,7 @@ class TestRunning:
             stdout=subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while not server.asked:  # noqa: ASYNC110  # the server's record has no event
                     await asyncio.sleep(0.01)
                 output, _ = await process.communicate(b"\n")

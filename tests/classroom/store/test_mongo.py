@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
@@ -68,10 +69,15 @@ def collected() -> Iterator[None]:
     gc.collect()
 
 
+def a_store(uri: str, database: str, keys: str = KEY, **more: Any) -> MongoStore:
+    """Return a store of a server that answers, on a slow machine in its own time."""
+    return MongoStore(uri, database, Cipher(keys), patience=PATIENCE, **more)
+
+
 @pytest.fixture
 async def store(mongo_uri: str, database: str) -> AsyncIterator[Store]:
     """Yield an open, empty store."""
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    store = a_store(mongo_uri, database)
     await store.open()
     yield store
     await store.close()
@@ -84,7 +90,7 @@ class TestMongoStore(StoreContract, ByHandContract):
 async def test_two_processes_at_once(store: Store, mongo_uri: str, database: str) -> None:
     """Stores that open one database at once all work and see each other's changes."""
     async with AsyncExitStack() as stack:
-        others = [MongoStore(mongo_uri, database, Cipher(KEY)) for _ in range(2)]
+        others = [a_store(mongo_uri, database) for _ in range(2)]
         await asyncio.gather(*(other.open() for other in others))
         for other in others:
             stack.push_async_callback(other.close)
@@ -117,7 +123,7 @@ async def test_hashes_of_before(
         account = hashlib.blake2b(f"telegram account {person}".encode(), digest_size=16).hexdigest()
         await documents["bindings"].insert_one(kept | {"account": account} | more)
     for _ in range(2):
-        again = MongoStore(mongo_uri, database, Cipher(KEY))
+        again = a_store(mongo_uri, database)
         await again.open()
         await again.close()
     assert await store.binding_of(2002) == Binding(2002, "S-2", NOW)
@@ -138,11 +144,11 @@ async def test_no_secret_in_the_documents(store: Store, documents: AsyncDatabase
 async def test_another_key(store: Store, mongo_uri: str, database: str) -> None:
     """With tokens that no key can decrypt the store does not open; with the old key beside the new one it does."""
     await store.save_tokens(7, Tokens("a", "r", "p"))
-    wrong = MongoStore(mongo_uri, database, Cipher(OTHER_KEY))
+    wrong = a_store(mongo_uri, database, OTHER_KEY)
     with pytest.raises(EncryptionKeyError):
         await wrong.open()
     await wrong.close()
-    both = MongoStore(mongo_uri, database, Cipher(f"{OTHER_KEY},{KEY}"))
+    both = a_store(mongo_uri, database, f"{OTHER_KEY},{KEY}")
     await both.open()
     assert await both.tokens(7) == Tokens("a", "r", "p")
     await both.close()
@@ -174,7 +180,7 @@ async def test_ended_while_opening(store: Store, documents: AsyncDatabase[Docume
 
 async def test_migrations(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
     """Documents of an old version are migrated once; those of a newer program are refused."""
-    old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=[])
+    old = a_store(mongo_uri, database, migrations=[])
     await old.open()
     await old.close()
     done = []
@@ -183,7 +189,7 @@ async def test_migrations(mongo_uri: str, database: str, documents: AsyncDatabas
         done.append(database.name)
 
     for _ in range(2):
-        new = MongoStore(mongo_uri, database, Cipher(KEY), migrations=[second])
+        new = a_store(mongo_uri, database, migrations=[second])
         await new.open()
         await new.close()
     assert done == [database]
@@ -197,7 +203,7 @@ async def test_version_1(mongo_uri: str, database: str, documents: AsyncDatabase
     fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v1.json").read_text(encoding="utf-8"))
     for name, kept in fixture.items():
         await documents[name].insert_many(kept)
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    store = a_store(mongo_uri, database)
     await store.open()
     one, other = await store.check_ins("a" * 12)
     assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
@@ -215,7 +221,7 @@ async def test_version_2(mongo_uri: str, database: str, documents: AsyncDatabase
         await documents[name].insert_many(kept)
     for _ in range(2):
         await documents["schema"].update_one({"_id": "classroom"}, {"$set": {"version": 2}})
-        store = MongoStore(mongo_uri, database, Cipher(KEY))
+        store = a_store(mongo_uri, database)
         await store.open()
         await store.close()
     await store.open()
@@ -225,14 +231,14 @@ async def test_version_2(mongo_uri: str, database: str, documents: AsyncDatabase
 
 async def test_version_3(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
     """Documents of version 3 are migrated as a SQLite file of that version is."""
-    old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=MIGRATIONS[:2])
+    old = a_store(mongo_uri, database, migrations=MIGRATIONS[:2])
     await old.open()
     await opened(old)
     for person, phone in ((7, "77010000001"), (8, "+77010000002")):
         await old.save_teacher(replace(TEACHER, telegram_id=person, phone=phone))
     await documents["sessions"].update_many({}, {"$unset": {"reopened_at": ""}})
     await old.close()
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    store = a_store(mongo_uri, database)
     await store.open()
     await check_version_3(store)
     await store.close()
@@ -243,7 +249,7 @@ async def test_version_4(mongo_uri: str, database: str, documents: AsyncDatabase
     fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v4.json").read_text(encoding="utf-8"))
     for name, kept in fixture.items():
         await documents[name].insert_many(kept)
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    store = a_store(mongo_uri, database)
     await store.open()
     await check_version_4(store)
     await store.close()
@@ -254,7 +260,7 @@ async def test_version_5(mongo_uri: str, database: str, documents: AsyncDatabase
     fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v5.json").read_text(encoding="utf-8"))
     for name, kept in fixture.items():
         await documents[name].insert_many(kept)
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    store = a_store(mongo_uri, database)
     for _ in range(2):  # also where that was interrupted
         await documents["schema"].update_one({"_id": "classroom"}, {"$set": {"version": 5}})
         await store.open()
@@ -296,7 +302,7 @@ async def test_wrong_uri(uri: str) -> None:
 
 async def test_closed(mongo_uri: str, database: str) -> None:
     """A closed store raises the same error as an unreachable one."""
-    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    store = a_store(mongo_uri, database)
     await store.open()
     await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
@@ -309,19 +315,19 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
     file = str(tmp_path / "mongo")
     with mongo_server("--file", file) as uri:
         port = uri.rpartition(":")[2]
-        store = MongoStore(uri, database, Cipher(KEY), patience=1.5)
+        store = MongoStore(uri, database, Cipher(KEY), patience=5)
         await store.open()
         session = await opened(store, a_session(batches=["CS-1"]))
         assert await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
-    for ask in (
+    asks = (
         store.session(session.id),
         store.mark(session.id, mark("CS-1-b01"), overwrite=False),
         store.create_session(a_session("b" * 12), [], "111111", after(120)),
         store.unacked(),
-    ):
-        with pytest.raises(StoreUnavailable):
-            async with asyncio.timeout(PATIENCE):
-                await ask
+    )
+    async with asyncio.timeout(PATIENCE):
+        answers = await asyncio.gather(*asks, return_exceptions=True)
+    assert [type(each) for each in answers] == [StoreUnavailable] * 4
     with mongo_server("--file", file, "--port", port):
         (sheet,) = await store.sheets(session.id)
         assert (len(sheet.marks), sheet.version) == (1, 1)
@@ -378,15 +384,15 @@ async def test_gone_at_the_start(database: str) -> None:
 async def test_waited_for(database: str) -> None:
     """The classroom waits for a MongoDB that starts later, and names it in the health report meanwhile."""
     reports = HealthReports()
-    with socket.socket() as nobody:
+    with socket.socket() as nobody:  # until the server starts, nobody else gets the port
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
-    store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=1.5)
-    opening = asyncio.create_task(open_when_available(store, reports, every=0.1))
-    async with asyncio.timeout(PATIENCE):
-        while (await reports.report())["problems"] != ["the classroom waits for its store: see the log"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    assert not opening.done()
+        store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=1.5)
+        opening = asyncio.create_task(open_when_available(store, reports, every=0.1))
+        async with asyncio.timeout(PATIENCE):
+            while (await reports.report())["problems"] != ["the classroom waits for its store: see the log"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert not opening.done()
     with mongo_server("--port", str(port)):
         await asyncio.wait_for(opening, PATIENCE)
         assert await store.unfinished() == []
@@ -406,7 +412,7 @@ async def test_silent(database: str) -> None:
 
 async def test_password(mongo_uri: str, database: str) -> None:
     """A refused sign-in is a permanent error, without the password in its text."""
-    store = MongoStore(mongo_uri.replace("//", "//person:secret@"), database, Cipher(KEY))
+    store = a_store(mongo_uri.replace("//", "//person:secret@"), database)
     with pytest.raises((StoreRefused, StoreDamaged)) as refused:
         await store.open()
     assert "secret" not in str(refused.value)

@@ -38,6 +38,7 @@ def joins(scene: Scene, number: int, student_id: str, shows: str = "95", *, with
     question = student.sees("Now your face check")
     assert labels(question) == ["I Agree", "Without My Face", "I Agree, Also With My Class"]
     student.taps("I Agree, Also With My Class" if with_class else "I Agree")
+    student.is_challenged()
     asked = f"SELECT 1 FROM check_ins WHERE telegram_id = {number} AND asked_at IS NOT NULL AND step = 'face'"
     eventually("its clock runs", lambda: kept(scene, asked))
     student.records(shows)

@@ -117,7 +117,7 @@ class TestBinding:
     def test_whose_id(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
         """Of two accounts with one ID the teacher accepts the second, by the number in its chat; both are told."""
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
         owner = Student(telegram, 43002)
         owner.says("/start")
         owner.says(f"S001 {code}")

@@ -47,18 +47,20 @@ def test_hostile_media(tmp_path: Path, telegram: Telegram) -> None:
         people = {student_id: Recording(telegram, 2000 + int(student_id[1:])) for student_id in sorted(photos)}
         for student_id, student in people.items():
             student.comes(code, student_id)
-            student.agrees()
         for at, content in enumerate(notes):
             student = people[f"S00{2 + at}"]
+            student.agrees()  # only now: a challenge lasts a minute
             before = student.sees("Record a round video")["message_id"]
             student.sends(video_note=sent(content + bytes([at])))
             eventually("another challenge", lambda: student.sees("Record a round video")["message_id"] != before)  # noqa: B023
             student.sends(video_note=sent(content + bytes([at, 1])))
         honest = people["S001"]
+        honest.agrees()
         own = recorded(ADMIRAL, asked(honest))
         honest.sends(video_note=sent(own))
         honest.sees("Your video is checked. Your teacher confirms it")
         for student_id in ("S006", "S007", "S008", "S009"):
+            people[student_id].agrees()
             people[student_id].sends(video_note=sent(own + student_id.encode()))
             assert "ID photo" in people[student_id].sees("Your teacher has to confirm")["text"]
         for at in range(len(notes)):

@@ -21,6 +21,7 @@ from tests.classroom.verification.queue_scene import (
     eventually,
     matches,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +79,7 @@ class TestTurns:
             queue.submit(await scene.sends(number))
         queue.start()
         await scene.waits_for(*matches(*range(9, 13)))
-        assert slow.waiting == 8
+        await eventually(lambda: slow.waiting == 8)
         slow.open()
         await scene.waits_for(*matches(*range(1, 13)))
 
@@ -149,7 +150,7 @@ class TestOverAnEnd:
         queue.start()
         queue.submit(await scene.sends(1))
         await eventually(lambda: scene.engine.gate.waiting == 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await queue.close(0.01)
         assert scene.engine.gate.cancelled == 1
         assert scene.reported == []
