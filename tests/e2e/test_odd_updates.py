@@ -14,7 +14,8 @@ from tests.marker.running import SteppedClock, marker
 from tests.servers import in_thread
 from tests.wire_updates import PERSON, odd_updates
 
-pytestmark = pytest.mark.ordeal
+# a failure is to be shown, not that its updates are long
+pytestmark = [pytest.mark.ordeal, pytest.mark.filterwarnings("ignore:Generating overly large repr")]
 
 MANY = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BATCHES = st.lists(odd_updates(), min_size=10, max_size=25)
