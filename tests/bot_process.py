@@ -144,10 +144,11 @@ class ClassProcess(BotProcess):
         self.environment["HEALTH_PORT"] = str(self.port)
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     """Return a free port below the ephemeral ones, which the system could assign to another process meanwhile."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
         port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with socket.socket(family) as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
             return port

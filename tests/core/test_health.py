@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.health import SILENCE, HealthReports, PartHealth, main, polling_state, serving
 from core.settings import HealthAddress, SettingsError
+from tests.bot_process import free_port
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -48,9 +50,9 @@ async def test_off() -> None:
 async def test_listens_here_alone_and_names_a_taken_port() -> None:
     """It listens on the given address; a taken port is an error that says what to do."""
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        at = HealthAddress("127.0.0.1", free_port())
+        other.bind(at)
         other.listen()
-        at = HealthAddress("127.0.0.1", other.getsockname()[1])
         with pytest.raises(SettingsError, match=rf"^HEALTH_PORT: got '{at.port}' on 127.0.0.1, .*choose another port"):
             async with serving(at, HealthReports()):
                 pass
@@ -62,9 +64,7 @@ async def test_listens_here_alone_and_names_a_taken_port() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::", "::1"])
 async def test_containers_check(host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The container's check finds the report wherever it is served, also where that is IPv6 only."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        at = HealthAddress(host, probe.getsockname()[1])
+    at = HealthAddress(host, free_port(host))
     monkeypatch.setenv("HEALTH_PORT", f"[{host}]:{at.port}" if ":" in host else f"{host}:{at.port}")
     async with serving(at, HealthReports()):
         assert await asyncio.to_thread(main) == 1  # nothing runs yet
@@ -141,16 +141,14 @@ class TestHealthReports:
 @asynccontextmanager
 async def scraped(reports: HealthReports) -> AsyncIterator[str]:
     """Serve reports; yield the address of /metrics."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        at = HealthAddress("127.0.0.1", probe.getsockname()[1])
+    at = HealthAddress("127.0.0.1", free_port())
     async with serving(at, reports):
         yield f"http://{at.host}:{at.port}/metrics"
 
 
 async def scrape(address: str) -> dict[str, float]:
     """Return the series of /metrics that have no label, or one, by name and value of the label."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
         answer = await http.get(address)
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     families = text_string_to_metric_families(answer.text)

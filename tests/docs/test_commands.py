@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from core.encryption import open_cipher
 from storage import Storage
@@ -123,14 +124,25 @@ def environment(telegram_url: str, simulated_portal_url: str) -> Iterator[dict[s
 
 
 @pytest.fixture
-def reader(request: pytest.FixtureRequest, project: Path, environment: dict[str, str]) -> Iterator[Reader]:
+def its_ports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The ports that the page names; another worker may be at a page that names the same ones, and ends first."""
+    page = label(request.getfixturevalue("page"))
+    with contextlib.ExitStack() as held:
+        for port in PORTS.get(page, []):
+            held.enter_context(FileLock(tmp_path_factory.getbasetemp().parent / f"port-{port}.lock"))
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    pytest.skip(f"port {port}, which {page} names, is in use")
+        yield
+
+
+@pytest.fixture
+def reader(
+    request: pytest.FixtureRequest, project: Path, environment: dict[str, str], its_ports: None
+) -> Iterator[Reader]:
     """A reader of the page that is the test's parameter."""
     need_browser()
     page = label(request.getfixturevalue("page"))
-    for port in PORTS.get(page, []):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                pytest.skip(f"port {port}, which {page} names, is in use")
     settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     if page == "docs/rosters.md":
         environment = {"TELEGRAM_API_URL": environment["TELEGRAM_API_URL"]}

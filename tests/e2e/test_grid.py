@@ -103,7 +103,7 @@ def test_a_day_on_the_grid(bot: MarkerProcess, portal: Portal, grid: Grid) -> No
     all_watch(bot, portal, lesson)
     measured("marked after the bot was killed", begun)
     assert len(portal.events("signed_in")) == sign_ins
-    assert grid.sessions() == 6
+    eventually("the six new sessions", lambda: grid.sessions() == 6)
     portal.closes(lesson)
 
     # The hub is killed and comes back after three seconds, without knowing its nodes' sessions.

@@ -74,6 +74,7 @@ def test_a_day_in_the_log(bot: MarkerProcess, portal: Portal, telegram: Telegram
     student.sees("Attendance Marked")
     portal.closes(lesson)
     student.taps("Switch to Manual")
+    eventually("manual mode", lambda: f"monitor {STUDENT}: mode manual" in bot.log())
     lesson = portal.opens("Biology", time="Л2 (10:00 - 11:00)")
     student.sees("Attendance available!")
     portal.closes(lesson)

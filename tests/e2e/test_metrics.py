@@ -185,7 +185,7 @@ def test_prometheus(all_bots: MarkerProcess, tmp_path: Path) -> None:
         assert now('attendance_monitors{state="watching"}') == 1
         assert now('attendance_chrome_starts_total{result="ok"}') == 1
         assert now('attendance_portal_sign_ins_total{result="ok"}') == 1
-        assert now("attendance_portal_loads_total") >= now("attendance_portal_load_seconds_count") > 0
+        assert now("attendance_portal_load_seconds_count <= attendance_portal_loads_total") > 0  # of one scrape
         for bot in ("marker", "teacher", "student"):
             assert now(f'attendance_telegram_calls_total{{bot="{bot}",method="getMe",result="ok"}}') > 0
         rules = [rule for group in asked("rules")["groups"] for rule in group["rules"]]

@@ -49,6 +49,6 @@ def test_rounds_and_a_kill(bot: MarkerProcess, telegram: Telegram, portal: Porta
     portal.closes(lesson)
     loads = len(portal.events("page_load"))
     eventually("a load without it", lambda: len(portal.events("page_load")) > loads + 1)
-    assert not any("Mark Now" in labels(message) for message in student.screen())
+    student.waits("no button", lambda messages: not any("Mark Now" in labels(message) for message in messages))
     assert student.counts("Not marked") == student.counts("Marking...") == 0
     assert [name for _, name in portal.marks()] == [USERNAME] * 3

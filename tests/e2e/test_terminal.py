@@ -92,7 +92,7 @@ def start_terminal(tmp_path: Path, portal: Portal) -> Iterator[Callable[..., Ter
     for terminal in started:
         children.end(terminal.process)
         for process in terminal.left():
-            process.kill()
+            children.kill(process)
 
 
 def test_the_terminal_marks_and_stops_with_ctrl_c(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:

@@ -13,6 +13,7 @@ from tests import children
 from tests.bot_process import COMMAND, ClassProcess
 from tests.classroom.running import Student, Teacher, rosters
 from tests.e2e.people import Telegram, eventually
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.ordeal
 
@@ -73,7 +74,7 @@ def test_a_backup_that_is_stopped(bot: ClassProcess, tmp_path: Path) -> None:
     backing_up = children.start([*COMMAND, "--backup", str(target)], env=bot.environment)
     eventually("it has begun", lambda: list(target.parent.iterdir()) or backing_up.poll() is not None)
     backing_up.terminate()
-    assert backing_up.wait(60) == 128 + signal.SIGTERM
+    assert backing_up.wait(PATIENCE) == 128 + signal.SIGTERM
     assert list(target.parent.iterdir()) == []
 
 

@@ -18,7 +18,7 @@ from lessons.schedule import Schedule
 from monitor import AttendanceMonitor, profile_name
 from portal.session import chrome_access
 from tests import children
-from tests.e2e.people import Portal, empty_portal
+from tests.e2e.people import Portal, empty_portal, eventually
 from tests.faults.counts import FULL, measured
 from tests.portal.browsers import PASSWORD, USERNAME, chromes, until
 from tests.waiting import PATIENCE
@@ -139,7 +139,5 @@ def _found(part: str, profile: Path) -> psutil.Process:
                 return process
         return None
 
-    until(lambda: ours() is not None)
-    found = ours()
-    assert found is not None
+    found: psutil.Process = eventually(f"its {part}", ours)
     return found

@@ -1,6 +1,7 @@
 """Updates that come in bursts: none is lost when the process is killed, nobody waits for a flood, the stop is quick."""
 
 import json
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -46,10 +47,13 @@ def test_killed_in_a_burst(bot: ClassProcess, telegram: Telegram) -> None:
         student.says("/language")
     buttons = [student.waits("the languages", _with_button("Қазақша")) for student in students]
     before = calls(telegram, "answerCallbackQuery")
+    telegram.http.event_hooks = {}  # no pauses around a burst, also where TEST_PAUSES asks for them
+    bot.process.send_signal(signal.SIGSTOP)  # so that all of it is there at once, however slowly it is sent
     for student, shown in zip(students, buttons, strict=True):
         data = next(each["data"] for row in shown["buttons"] for each in row if each["text"] == "Қазақша")
         telegram.call("/tap", bot=STUDENTS, person=student.number, message_id=shown["message_id"], button=data)
         student.says("/me")
+    bot.process.send_signal(signal.SIGCONT)
     eventually("some answers", lambda: calls(telegram, "answerCallbackQuery") >= before + 5)
     bot.crash()
     answered = calls(telegram, "answerCallbackQuery") - before
@@ -93,14 +97,17 @@ def test_killed_with_a_password(tmp_path: Path, telegram: Telegram) -> None:
 
 def test_a_flood(bot: ClassProcess, telegram: Telegram) -> None:
     """600 messages of one account: somebody else is answered before most of them, and SIGTERM ends the process."""
+    telegram.http.event_hooks = {}  # no pauses in a flood, also where TEST_PAUSES asks for them
     flooder, other = Student(telegram, 2001), Student(telegram, 2002)
     flooder.says("/start")
     other.says("/start")
     for person in (flooder, other):
         person.waits("the answer", lambda messages: any(each["from"] == "bot" for each in messages))
+    bot.process.send_signal(signal.SIGSTOP)  # so that all of it is there at once, however slowly it is sent
     for _each in range(FLOOD):
         flooder.says("/help")
     other.says("/help")
+    bot.process.send_signal(signal.SIGCONT)
     other.sees("Whom to ask")
     assert flooder.counts("Whom to ask") < FLOOD // 2
     flooder.sees("faster than I can answer")

@@ -22,7 +22,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests import children
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, pauses
 
 _LATER = (StaleElementReferenceException, ElementClickInterceptedException, ElementNotInteractableException)
 """What a click may meet while the page is being redrawn."""
@@ -62,8 +62,9 @@ class Sandbox:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def bot(self) -> psutil.Process:
-        """The bot's process."""
-        (bot,) = psutil.Process(self.process.pid).children()
+        """The bot's process; at the start another child draws the ID photos."""
+        started = psutil.Process(self.process.pid).children()
+        (bot,) = [each for each in started if children.command_of(each)[-2:] == ["-m", "bot"]]
         return bot
 
     def end(self) -> None:
@@ -94,6 +95,7 @@ class Page:
         """Wait until a look succeeds."""
         wait = WebDriverWait(self.driver, PATIENCE, 0.1, _LATER)
         found = wait.until(lambda _: look(), f"not on the page: {what}")
+        pauses()
         return found if isinstance(found, WebElement) else self.driver.find_element(By.TAG_NAME, "body")
 
     def one(self, css: str, words: str = "") -> WebElement:

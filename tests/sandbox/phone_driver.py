@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, pauses
 
 
 class Handset:
@@ -23,7 +23,9 @@ class Handset:
     def until(self, what: str, look: Callable[[], Any]) -> Any:
         """Wait until `look` returns something true; return it."""
         wait = WebDriverWait(self.driver, PATIENCE, 0.02, [StaleElementReferenceException])
-        return wait.until(lambda _: look(), f"not on the phone: {what}")
+        found = wait.until(lambda _: look(), f"not on the phone: {what}")
+        pauses()
+        return found
 
     def all(self, css: str) -> list[WebElement]:
         """The displayed elements of a selector."""

@@ -16,6 +16,7 @@ from sandbox.serving import serving
 from sandbox.telegram.screens import screen
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.telegram.world import Person
+from tests.e2e.people import PAUSES
 from tests.servers import in_thread
 from tests.waiting import PATIENCE
 
@@ -78,7 +79,7 @@ class PhonePage:
         self.telegram = TelegramSimulator()
         self.orders: list[tuple[str, Json]] = []
         self.url = self.bot_url = ""
-        self._http = httpx.Client(trust_env=False, timeout=PATIENCE)
+        self._http = httpx.Client(trust_env=False, timeout=PATIENCE, event_hooks=PAUSES)
 
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[str]:

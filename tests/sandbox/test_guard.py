@@ -21,6 +21,7 @@ from sandbox.portal.server import PortalSimulator
 from sandbox.serving import serve_until_signal
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.web import PageServer
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +51,7 @@ SERVERS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[str]], str, st
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[tuple[httpx.AsyncClient, str, str]]:
     """A server's client, an order and a harmless path."""
     serving, order, path = SERVERS[request.param]
-    async with serving() as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with serving() as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http:
         yield http, order, path
 
 
@@ -102,18 +103,18 @@ async def test_orders_of_other_types(server: tuple[httpx.AsyncClient, str, str],
 async def test_bot_api_and_links() -> None:
     """A page's link can't call the Bot API; one to the portal or to the page opens it."""
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-    async with TelegramSimulator().serving() as url, httpx.AsyncClient(trust_env=False) as http:
+    async with TelegramSimulator().serving() as url, httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
         assert (await http.get(f"{url}/bot{TOKEN}/getMe", headers=link)).status_code == 403
         assert (await http.post(f"{url}/bot{TOKEN}/getMe", data={}, headers={"Origin": EVIL})).status_code == 403
         assert (await http.post(f"{url}/bot{TOKEN}/getMe", data={})).status_code == 401
     for serving, path in ((PortalSimulator().serving(), "/RegistrationOnline/"), (_page(), "/")):
-        async with serving as url, httpx.AsyncClient(trust_env=False) as http:
+        async with serving as url, httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
             assert (await http.get(url + path, headers=link)).status_code == 200
 
 
 async def test_replay() -> None:
     """The player of recordings takes no events from other sites either."""
-    async with Replay([]).serving() as url, httpx.AsyncClient(trust_env=False) as http:
+    async with Replay([]).serving() as url, httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
         event = f"{url}/RegistrationOnline/replay"
         assert (await http.post(event, content=b"{}", headers={"Origin": EVIL})).status_code == 403
 

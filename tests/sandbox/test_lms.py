@@ -14,7 +14,7 @@ from sandbox.lms.world import NEWER, OLDER
 from tests import children
 from tests.classroom.lms.fakes import DATE, TEACHER
 from tests.classroom.lms.simulated import PASSWORD, Scene, account
-from tests.waiting import eventually_true
+from tests.waiting import PATIENCE, eventually_true
 
 pytestmark = pytest.mark.integration
 
@@ -214,7 +214,7 @@ async def test_what_counts_as_present(client: Client) -> None:
 
 async def test_creates_at_once(client: Client) -> None:
     """The older server makes a record of each of two creates that are executed at once; the newer one refuses one."""
-    await client.scene.behave(slow_ms=50)
+    await client.scene.behave(slow_ms=300)
     answers = await asyncio.gather(client.write(), client.write())
     (record,) = (await client.scene.http.get("/control/records")).json()
     assert record["copies"] == (1 if client.prefix else 2)
@@ -232,7 +232,7 @@ async def test_false_success(client: Client, kind: str) -> None:
 
 async def test_late(client: Client) -> None:
     """A late write gets no answer and is executed afterwards."""
-    await client.scene.behave(late=1, late_ms=30)
+    await client.scene.behave(late=1, late_ms=300)
     with pytest.raises(httpx.HTTPError):
         await client.write()
     assert client.scene.world.records == {}
@@ -295,7 +295,7 @@ def test_alone() -> None:
     assert process.stdout is not None
     lines = [process.stdout.readline().strip() for _ in range(2)]
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert lines[0].startswith("BASE_URL=http://127.0.0.1:")
     assert lines[1].startswith("JWT_LOGIN_ENDPOINT=http://127.0.0.1:")
     assert (lines[1].endswith("/login"), process.returncode) == (True, 0)

@@ -66,7 +66,8 @@ def test_killed_bot_is_shown_and_restarted(driver: webdriver.Chrome, sandbox: Sa
     register(page)
     page.taps("Aruzhan", "Start Monitoring")
     page.sees("Aruzhan", "on since")
-    bot, orphans = sandbox.bot(), sandbox.family()[1:]
+    bot = sandbox.bot()
+    orphans = children.children_of(bot, recursive=True)
     bot.send_signal(signal.SIGKILL)
     page.sees_bot("The bots have ended, killed by SIGKILL: 20")
     page.sized(390)

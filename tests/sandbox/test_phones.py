@@ -206,6 +206,7 @@ class TestPressing:
         teacher.one(".bubble.contact", "+7701003001")
         teacher.sees_no(".keyboard")
         page.says("teacher", TEACHER, "Again", reply_markup=markup)
+        teacher.sees("Again")
         assert teacher.button("message").get_attribute("placeholder") == "Or type it"
         teacher.press("reply:Share place")
         teacher.one(".bubble.location", "In class")
@@ -227,8 +228,8 @@ class TestPressing:
         teacher.types("/he")
         teacher.one("[role=option]", "/help")
         teacher.keys(DOWN, ENTER)
-        teacher.sees("/help")
-        teacher.until("an empty text box", lambda: teacher.button("message").get_attribute("value") == "")
+        teacher.one(".bubble.person", "/help")
+        assert teacher.button("message").get_attribute("value") == ""
         assert [each["text"] for each in page.screen("teacher", TEACHER)["messages"][-2:]] == ["/language", "/help"]
 
     def test_own_messages(self, page: PhonePage, teacher: Handset, driver: webdriver.Chrome) -> None:

@@ -22,8 +22,9 @@ from portal.driver import find_programs
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
 from tests import children
+from tests.e2e.people import PAUSES
 from tests.servers import in_thread, need_browser
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, pauses
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class PortalPage:
     def __init__(self, url: str, driver: webdriver.Chrome) -> None:
         self.url = url
         self.driver = driver
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE)
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE, event_hooks=PAUSES)
 
     def close(self) -> None:
         self._http.close()
@@ -89,6 +90,7 @@ class PortalPage:
 
         result = WebDriverWait(self.driver, PATIENCE, poll_frequency=0.01).until(settled)
         assert result is not None
+        pauses()
         return result
 
     def until_gone(self, element: WebElement) -> None:
@@ -186,7 +188,7 @@ def portal(driver: webdriver.Chrome, url: str) -> Iterator[PortalPage]:
 def test_username_is_lost_when_the_focus_goes_too_early(portal: PortalPage) -> None:
     """If Tab is pressed before the answer to the keys arrives, the typed name is lost; otherwise it stays."""
     portal.open()
-    portal.control("behaviour", slow_ms=100)
+    portal.control("behaviour", slow_ms=400)  # the driver types one key after the other
     field = portal.one(".v-filterselect-input")
     field.send_keys("a_student", Keys.TAB)
     portal.settle()
@@ -297,9 +299,15 @@ def test_live_lesson_closes_on_the_open_page_when_its_time_is_over(portal: Porta
     portal.control("behaviour", push=True)
     portal.open()
     portal.sign_in()
+    # the page itself notes what it shows for a moment
+    portal.driver.execute_script("""
+        const card = ".v-verticallayout-card .v-verticallayout-card", look = () => document.querySelector(card);
+        const changes = { childList: true, subtree: true };
+        new MutationObserver(() => { window.shown ||= Boolean(look()); }).observe(document, changes);
+    """)
     portal.control("lessons", **LESSON, live=True, minutes=0.01)
     # Only the page is read, since a call of the control API would close the lesson too.
-    portal.until(portal.cards)
+    portal.until(lambda: portal.driver.execute_script("return window.shown"))
     portal.until(lambda: portal.all(".v-label") and not portal.cards())
     assert portal.events("seen", "closed", "heartbeat") == ["seen", "closed"]
 
@@ -309,13 +317,18 @@ def test_loading_indicator_comes_after_a_moment(portal: PortalPage) -> None:
     portal.control("lessons", **LESSON)
     portal.open()
     portal.sign_in()
-    portal.control("behaviour", slow_ms=500)
+    portal.control("behaviour", slow_ms=1000)
     indicator = portal.one(".v-loading-indicator")
     assert not indicator.is_displayed()
-    portal.button().click()
-    assert not portal.idle()
-    portal.until(indicator.is_displayed)
+    # the page itself notes what it shows for a moment
+    begun = """
+        const [button, indicator] = arguments, look = () => indicator.style.display === "block";
+        new MutationObserver(() => { window.shown ||= look(); }).observe(indicator, { attributes: true });
+        button.click();
+    """
+    assert not portal.driver.execute_script(begun + IDLE, portal.button(), indicator)
     portal.until(portal.idle)
+    assert portal.driver.execute_script("return window.shown")
     assert not indicator.is_displayed()
 
 

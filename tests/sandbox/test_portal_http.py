@@ -16,6 +16,7 @@ from aiohttp import ClientSession
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
 from tests import children
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -105,7 +106,7 @@ def _walk(component: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @asynccontextmanager
 async def raw_portal(simulator: PortalSimulator) -> AsyncIterator[httpx.AsyncClient]:
-    async with simulator.serving() as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with simulator.serving() as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http:
         await control(http, "students", username="a_student", password=PASSWORD)
         yield http
 
@@ -124,7 +125,10 @@ async def events(http: httpx.AsyncClient, *names: str) -> list[dict[str, Any]]:
 
 async def test_first_answer_is_nearly_empty_and_starts_a_session() -> None:
     """The address redirects to one with a slash, which has an empty root, system messages and session cookies."""
-    async with PortalSimulator().serving() as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with (
+        PortalSimulator().serving() as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http,
+    ):
         redirect = await http.get(PAGE_PATH)
         assert (redirect.status_code, redirect.headers["location"]) == (302, PAGE)
         page = await http.get(PAGE)
@@ -173,17 +177,20 @@ async def test_push_is_for_pages_loaded_with_it() -> None:
         ) as line:
             await control(http, "lessons", **LESSON | {"subject": "Silent"})
             await control(http, "lessons", **LESSON | {"subject": "Live"}, live=True)
-            page.state = await line.receive_json(timeout=60)
+            page.state = await line.receive_json(timeout=PATIENCE)
             assert [text.partition("<br>")[0] for text in page.texts() if "<br>" in text] == ["Live"]
             await control(http, "expire")
-            assert (await line.receive_json(timeout=60))["appError"]["caption"] == "Время сеанса истекло"
+            assert (await line.receive_json(timeout=PATIENCE))["appError"]["caption"] == "Время сеанса истекло"
 
 
 @pytest.mark.parametrize("registered", ["a_student", "A_Student@kbtu.kz"])
 @pytest.mark.parametrize("typed", ["a_student", "A_STUDENT", "a_student@kbtu.kz", " a_student@KBTU.kz "])
 async def test_username_forms(registered: str, typed: str) -> None:
     """A student can sign in with the bare name or the e-mail form, in any case."""
-    async with PortalSimulator().serving() as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with (
+        PortalSimulator().serving() as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http,
+    ):
         await control(http, "students", username=registered, password=PASSWORD)
         page = RawPage(http)
         await page.load()
@@ -354,7 +361,7 @@ async def test_expiry_of_one_student_leaves_the_others() -> None:
     """`expire` with a name ends only that student's sessions; their heartbeats then get status 410."""
     async with raw_portal(PortalSimulator()) as http:
         await control(http, "students", username="b_student", password=PASSWORD)
-        async with httpx.AsyncClient(base_url=http.base_url, trust_env=False) as other:
+        async with httpx.AsyncClient(base_url=http.base_url, trust_env=False, timeout=PATIENCE) as other:
             pages = {"a_student": RawPage(http), "b_student": RawPage(other)}
             for username, page in pages.items():
                 await page.load()
@@ -470,9 +477,9 @@ def test_alone_it_prints_its_address_and_stops_cleanly(number: signal.Signals) -
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
-            assert httpx.get(address, follow_redirects=True, trust_env=False).status_code == 200
+            assert httpx.get(address, follow_redirects=True, trust_env=False, timeout=PATIENCE).status_code == 200
             process.send_signal(number)
-            assert process.communicate(timeout=60) == ("", "")
+            assert process.communicate(timeout=PATIENCE) == ("", "")
             assert process.returncode == 0
         finally:
             process.kill()

@@ -30,6 +30,7 @@ from telegram.error import BadRequest, Conflict, Forbidden, NetworkError, RetryA
 
 from sandbox.signal import Clock, Signal
 from sandbox.telegram.server import TelegramSimulator
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -171,7 +172,7 @@ class WatchedSignal(Signal):
 async def until(simulator: TelegramSimulator, happened: Callable[[], bool]) -> None:
     """Wait for a condition that changes with the journal of calls."""
     journal = simulator.world.journal
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not happened():
             await journal.changed.wait_past(journal.changed.version, None)
 
@@ -1036,7 +1037,7 @@ class TestPeople:
 class TestServing:
     async def test_stopping_ends_long_polls(self, simulator: TelegramSimulator) -> None:
         """Stopping the server ends all long polls."""
-        async with asyncio.timeout(10), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(40), aiohttp.ClientSession() as http:
             async with simulator.serving() as url:
                 driver = Driver(url, http, FakeTime())
                 await driver.control("bots", token=MARKER, username="marker", name="Marker")
