@@ -18,8 +18,10 @@ from tests.waiting import pause
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No limits on time, so that a slow machine is no failure; the number of examples is limited instead.
-settings.register_profile("unit", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+# No limits on time, so that a slow machine is no failure; the number of examples is limited instead. They are the same
+# in each run, so that a change lands or fails by itself; `--hypothesis-profile=search` looks for new ones.
+settings.register_profile("search", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unit", settings.get_profile("search"), derandomize=True)
 settings.load_profile("unit")
 
 

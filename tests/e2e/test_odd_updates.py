@@ -17,7 +17,7 @@ from tests.wire_updates import PERSON, odd_updates
 # a failure is to be shown, not that its updates are long
 pytestmark = [pytest.mark.ordeal, pytest.mark.filterwarnings("ignore:Generating overly large repr")]
 
-MANY = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 BATCHES = st.lists(odd_updates(), min_size=10, max_size=25)
 
 
