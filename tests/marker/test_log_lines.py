@@ -13,7 +13,7 @@ from lessons.events import CloseReason, Event
 from marker.monitors.password_check import Outcome, TrialResult
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually, labels
-from tests.marker.running import RunningMarker, SteppedClock, to_the_panel
+from tests.marker.running import RunningMarker, SteppedClock, all_is_sent, to_the_panel
 
 pytestmark = pytest.mark.integration
 
@@ -109,6 +109,7 @@ def test_each_event_once(
         bot.monitors[STUDENT].tells(Event.WATCHING)
     writes(f"person {STUDENT}: trouble is over, to be told")
 
+    all_is_sent(bot.database)  # an answer overtakes notices, which then stand below it
     student.says("/start")
     student.waits("the menu below", lambda ms: "Update Password" in labels(ms[-1]))
     student.taps("Update Password")
