@@ -39,6 +39,7 @@ from telegram_app.typed_codes import payload
 
 log = logging.getLogger(__name__)
 
+OPENING = (opening.CHOOSING, LESSON_NAME, PLACE, REGISTER, without_phones.DAY)  # steps that no menu interrupts
 # Called with the teacher who tapped or sent a command, the teacher's texts, and the data of the tapped button.
 ForTeacher = Callable[[Teacher, Texts, str], Coroutine[Any, Any, None]]
 
@@ -137,19 +138,17 @@ class TeacherBot:
 
     async def show_menu_after(self, session: Session) -> None:
         """Show the menu below a session's report, once and without ringing, unless the next session is being opened."""
-        person, now, step = session.teacher, self._classroom.clock.now(), await self._side.step(session.teacher)
-        is_opening = step is not None and step.name in (
-            opening.CHOOSING,
-            LESSON_NAME,
-            PLACE,
-            REGISTER,
-            without_phones.DAY,
-        )
-        if not is_opening and await self._classroom.store.teacher(person) is not None:
-            key = f"menu:{session.id}:{end_of(session).isoformat()}"
+        person, now = session.teacher, self._classroom.clock.now()
+        key = f"menu:{session.id}:{end_of(session).isoformat()}"
+
+        def claim() -> bool:  # at the last moment: a tap may begin the next session meanwhile
+            step = self._side.people.step(person)
+            is_opening = step is not None and step.name in OPENING
+            return not is_opening and self._side.claims.claim(key, now)
+
+        if await self._classroom.store.teacher(person) is not None:
             strip, menu = below(person, *await self._menu_of(person))
             menu = replace(menu, lane=NOTICE, quiet=True)  # in the report's lane, so that it comes after it
-            claim = functools.partial(self._side.claims.claim, key, now)
             await self._side.outbox.put(replace(strip, lane=NOTICE), menu, when=claim)
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:

@@ -27,7 +27,7 @@ from telegram_app.people import People
 from telegram_app.schema import SCHEMA
 from telegram_app.side import Side
 from tests.fakes import FakeClock
-from tests.waiting import eventually_true
+from tests.waiting import PATIENCE, eventually_true
 
 pytestmark = pytest.mark.unit
 
@@ -161,7 +161,7 @@ async def test_certificate(side: Side, tmp_path: Path) -> None:
     """A certificate of the LMS that is not accepted is told."""
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", ssl=certificate(tmp_path))
     port = server.sockets[0].getsockname()[1]
-    http = LmsHttp(10)
+    http = LmsHttp(PATIENCE)
     with listening(side, (2,), FakeClock()):
         with pytest.raises(LmsUnavailable, match="certificate is not accepted"):
             await http.send("GET", f"https://127.0.0.1:{port}/")

@@ -5,12 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.classroom.running import (
-    Run,
-    RunningClock,
-    Student,
-    Teacher,
-)
+from tests.classroom.running import Run, RunningClock, Student, Teacher
+from tests.classroom.teacher.test_reports import finishes
 from tests.e2e.people import Telegram, eventually
 
 pytestmark = pytest.mark.integration
@@ -182,11 +178,11 @@ class TestSession:
 
     def test_rotating_code(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """A rotating code changes on the board; the old code is refused after the overlap."""
-        run.starts(otp_rotate_seconds=20)
+        run.starts(otp_rotate_seconds=90, otp_expiry_seconds=600)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         first = teacher.opens("CS-1")
-        clock.forward(21)
+        clock.forward(91)
         eventually("another code", lambda: teacher.code() != first)
         second = teacher.code()
         clock.forward(11)
@@ -275,6 +271,7 @@ def test_over_a_restart(run: Run, teacher: Teacher, telegram: Telegram, clock: R
     clock.forward(140)
     teacher.sees("Report: Algebra")
     run.starts()
+    finishes(teacher, clock)
     eventually("the marks", lambda: len(marks(tmp_path)) == 3)
     teacher.says("/start")
     teacher.sees("Take attendance:")

@@ -14,6 +14,7 @@ from classroom.lms.rest import RestLms
 from classroom.store import Store
 from sandbox.lms.server import LmsSimulator
 from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore, students
+from tests.waiting import PATIENCE
 
 PASSWORD = "correct horse"
 COURSE = Course("A", "Algorithms")
@@ -48,7 +49,7 @@ class Scene:
     async def playing(self, size: int = 3) -> AsyncIterator["Scene"]:
         async with (
             self.simulator.serving() as self.url,
-            httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False) as http,
+            httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False, timeout=PATIENCE) as http,
         ):
             self.http = http
             await self.control("teachers", **account())
@@ -65,7 +66,7 @@ class Scene:
             yield self
             await self.lms.close()
 
-    def new_lms(self, timeout: float = 10.0) -> RestLms:
+    def new_lms(self, timeout: float = PATIENCE) -> RestLms:
         login = self.url + self.simulator.login_path()
         return RestLms(self.url + "/api/v1", login, cast(Store, self.store), self.clock, timeout=timeout)
 

@@ -11,6 +11,7 @@ import pytest
 
 from classroom.lms import NoAnswer
 from classroom.lms.rest_sign_in import LARGEST_ANSWER, LmsHttp
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +37,7 @@ async def a_server(headers: str, body: Body) -> AsyncIterator[str]:
 
 async def called(headers: str, body: Body) -> bytes:
     """Call a server that answers so; return the body."""
-    http = LmsHttp(30.0)
+    http = LmsHttp(PATIENCE)
     try:
         async with a_server(headers, body) as url:
             return (await http.send("GET", url)).content

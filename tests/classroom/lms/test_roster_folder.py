@@ -11,6 +11,7 @@ import pytest
 from classroom.domain.sessions import Course
 from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +55,7 @@ async def test_changed(roster: Path) -> None:
     before = folder.read()
     write(roster, lines("S1", "S2"), 30)
     write(roster.with_name("other.csv"), HEADER + "B-2,Algebra,S9\n", 30)
-    after = await folder.rosters()
+    after = await folder.rosters(reload=True)  # else one that takes long is not waited for
     assert (ids(before), ids(after)) == (["S1"], ["S1", "S2"])
     assert len(after.courses_by_batch) == 2
     roster.with_name("other.csv").unlink()
@@ -73,7 +74,7 @@ def test_same_size_and_second(roster: Path) -> None:
 
 async def test_half_written(roster: Path) -> None:
     """While a file is being written the version before is used, with a warning; then the new one."""
-    folder = RosterFolder(roster.parent)
+    folder = RosterFolder(roster.parent, settling=PATIENCE)
     folder.read()
     write(roster, lines("S1", "S2")[:-6], 0)
     write(roster.with_name("new.csv"), HEADER + "B-2,Algebra,S", 0)
@@ -83,8 +84,8 @@ async def test_half_written(roster: Path) -> None:
         "new.csv: the version before its last change is in use",
         "r.csv: the version before its last change is in use",
     ]
-    write(roster, lines("S1", "S2"), 3)
-    write(roster.with_name("new.csv"), HEADER + "B-2,Algebra,S9", 3)
+    write(roster, lines("S1", "S2"), PATIENCE + 1)
+    write(roster.with_name("new.csv"), HEADER + "B-2,Algebra,S9", PATIENCE + 1)
     assert (ids(folder.read()), folder.read().warnings) == (["S1", "S2"], [])
 
 
@@ -140,7 +141,7 @@ async def test_logged_once(roster: Path, caplog: pytest.LogCaptureFixture) -> No
 
 def test_never_half(roster: Path) -> None:
     """While another program writes the file again and again, every reading has all students of one version."""
-    folder = RosterFolder(roster.parent)
+    folder = RosterFolder(roster.parent, settling=PATIENCE)
     students = [f"S{at}" for at in range(3000)]
     write(roster, lines(*students), 60)
     folder.read()

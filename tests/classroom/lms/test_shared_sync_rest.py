@@ -151,7 +151,7 @@ async def test_any_faults_with_crashes(scene: Scene, day: Day, seed: int) -> Non
             day.lms = await scene.restarts()
     await scene.behave(**calm, drop_answers=0, broken_json=0, expire_in_call=0, unanswered=0)
     async with day.running():
-        await eventually(day.is_written)
+        await eventually(day.is_written_in_the_end)
         await eventually(day.settles)
     assert scene.present() == day.ours
     assert [record.copies for record in scene.world.records.values()] == [1]

@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from classroom.store import Store
 from sandbox.lms.world import NEWER, OLDER
 from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore
 from tests.classroom.lms.simulated import Clock, Scene
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +50,7 @@ class Class:
         self.asked: list[int] = []
         self.sync: LmsSync | None = None
         self.once = False  # the LMS is written when the session has settled
+        self.pace = PACE
         store.opens(clock.now(), {"A": 10})
 
     def begin(self) -> LmsSync:
@@ -67,7 +70,7 @@ class Class:
             on_acked=on_acked,
             on_refused=on_refused,
             on_sign_in_needed=on_sign_in_needed,
-            pace=PACE,
+            pace=self.pace,
         )
         self.sync.start()
         return self.sync
@@ -102,9 +105,17 @@ class Class:
             self.settles()
         return self.store.sheet("A").acked_version == self.store.sheet("A").version
 
+    def is_written_in_the_end(self) -> bool:
+        """As ``is_written``, with Try Again after a refusal: on a slow machine two unclear answers are one."""
+        for key, sheet in list(self.store.all_sheets.items()):
+            if sheet.refused and self.sync is not None:
+                self.store.all_sheets[key] = replace(sheet, refused="")
+                self.sync.wake(sheet.session, at_once=True)
+        return self.is_written()
+
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110  # the simulator's state has no event
             await asyncio.sleep(0.005)
 
@@ -126,6 +137,7 @@ def lesson(scene: Scene) -> Class:
 @pytest.mark.parametrize("fault", [{"down": True}, {"status": 500}, {"html": 10**6}])
 async def test_down_for_the_whole_session_and_after(scene: Scene, lesson: Class, fault: dict[str, object]) -> None:
     """After an outage through the session, with restarts and expired tokens, the LMS gets exactly our record."""
+    lesson.pace = replace(PACE, longest_pause=PATIENCE)  # a proxy's page for longer than that is a refusal
     await scene.behave(**fault)
     for number in range(1, 5):
         async with lesson.running():
@@ -240,7 +252,7 @@ async def test_any_faults_with_crashes(scene: Scene, lesson: Class, seed: int) -
         # killed between a sign-in and its storing, we can't end that session in the LMS: the teacher does
         scene.world.end_sign_in(TEACHER.email)
     async with lesson.running():
-        await eventually(lesson.is_written)
+        await eventually(lesson.is_written_in_the_end)
         await eventually(lesson.settles)
     assert scene.present() == lesson.ours
     assert [record.copies for record in scene.world.records.values()] == [1]

@@ -123,7 +123,7 @@ class TestPassword:
         """A password that begins with a slash is accepted and deleted."""
         at_the_password.says("/correct")
         at_the_password.sees("e-mail address")
-        assert "/correct" not in [message["text"] for message in at_the_password.screen()]
+        eventually("it is deleted", lambda: "/correct" not in [each["text"] for each in at_the_password.screen()])
 
     def test_cancelled(self, at_the_password: Teacher, lms: Lms) -> None:
         """After /cancel a text is not a password, and the sign-in starts again."""

@@ -98,6 +98,7 @@ def test_all_but_one(
     assert absent.counts("Your teacher has marked you") == 0  # not yet: it may be tapped again
     teacher.taps("Done")
     absent.sees("Your teacher has marked you: absent")
+    late.sees("Your teacher has marked you: late")
     teacher.taps("Close Now")
     teacher.sees("Closed at")
     clock.forward(16)
@@ -252,13 +253,16 @@ class TestNotices:
         teacher.taps("Close Now")
         teacher.sees("Closed at")
         teacher.taps("Whole Class")
-        teacher.taps("\u2717 B. Student")
-        shows(teacher, "\u2713 B. Student")
-        clock.forward(17)
-        assert "Present: 1" in teacher.sees("(provisional)")["text"]
+        teacher.taps("\u2717 A. Student")
+        shows(teacher, "\u2713 A. Student")
+        clock.forward(10)
+        teacher.taps("\u2717 B. Student")  # within 20 seconds, which begin anew
+        shows(teacher, "\u2713 A. Student", "\u2713 B. Student")
+        clock.forward(6)
+        assert "Present: 0" not in teacher.sees("(provisional)")["text"]
         assert teacher.counts("(final)") == 0
         teacher.taps("Done")
-        teacher.sees("In: 1 of 3")
+        teacher.sees("In: 2 of 3")
         clock.forward(6)
         teacher.sees("(final)")
 
@@ -283,8 +287,8 @@ def test_sixty(run: Run, telegram: Telegram, tmp_path: Path) -> None:
     taps_before = len(telegram.get("/taps"))
     teacher.opens("CS-1")
     all_present(teacher)
-    teacher.waits("the list", lambda messages: any("In: 60 of 60" in (m["text"] or "") for m in messages))
-    shown = labels(next(each for each in reversed(teacher.screen()) if LIST in (each["text"] or "")))
+    teacher.sees(f"In: 60 of 60\n{LIST}")
+    shown = labels(teacher.sees(LIST))
     assert sum(each.startswith("\u2713 ") for each in shown) == 40
     for at in (3, 17):
         teacher.taps(f"\u2713 Қожахметова{at:02} Айгерім")
