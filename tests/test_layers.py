@@ -16,11 +16,11 @@ FOLDERS = ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Copy the project's code into a folder."""
+    """Copy the project's code into a folder, without bytecode, which other workers may be writing."""
     for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
         shutil.copy(source, tmp_path)
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 

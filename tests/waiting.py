@@ -11,6 +11,8 @@ from typing import Any
 PATIENCE = 90.0
 """Seconds; the limit on waiting in all tests, generous for a loaded machine."""
 
+_CHANCE = random.Random()  # an own one: while hypothesis draws, no other thread may use the common one
+
 
 async def eventually_true(what: str, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
     """Wait until the condition holds; fail with what was waited for."""
@@ -31,7 +33,7 @@ def pause(side: str) -> float:
     if asked not in ("1", side):
         return 0.0
     longest = 0.15 if asked == "1" else 0.4
-    return random.choice([0.0, 0.0, random.uniform(0, longest / 5), random.uniform(0, longest)])
+    return _CHANCE.choice([0.0, 0.0, _CHANCE.uniform(0, longest / 5), _CHANCE.uniform(0, longest)])
 
 
 def pauses(side: str = "test") -> None:

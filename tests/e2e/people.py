@@ -112,8 +112,10 @@ def marker_telegram(url: str) -> Iterator[Telegram]:
     telegram = Telegram(url)
     telegram.call("/reset")
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    yield telegram
-    telegram.http.close()
+    try:
+        yield telegram
+    finally:
+        telegram.http.close()
 
 
 @contextmanager
@@ -121,8 +123,10 @@ def empty_portal(url: str) -> Iterator[Portal]:
     """Yield a portal without students and lessons."""
     portal = Portal(url)
     portal.reset()
-    yield portal
-    portal.close()
+    try:
+        yield portal
+    finally:
+        portal.close()
 
 
 class Person:

@@ -60,7 +60,7 @@ def test_a_student_is_invited_registers_and_is_marked_automatically(
     """A student registers with a code, is marked on the server when a lesson opens, and gets one message."""
     portal.has_student(USERNAME, PASSWORD)
     register(admin, student)
-    assert all(PASSWORD not in (m["text"] or "") for m in student.screen()), "the password is still on the screen"
+    student.waits("the password's deletion", lambda shown: all(PASSWORD not in (m["text"] or "") for m in shown))
     menu = student.sees("Registration complete!")
     assert labels(menu) == ["Start Monitoring", "Switch to Manual", "Status", "Update Password", "Delete My Data"]
 

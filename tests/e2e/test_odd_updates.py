@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.classroom.running import STUDENTS, TEACHERS, Run, RunningClock, Student, Teacher, its_telegram, rosters
-from tests.e2e.people import BOT, TOKEN, Person, Telegram
+from tests.e2e.people import BOT, Person, Telegram, marker_telegram
 from tests.marker.running import SteppedClock, marker
 from tests.servers import in_thread
 from tests.wire_updates import PERSON, odd_updates
@@ -42,12 +42,10 @@ def nothing_failed(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_marker(tmp_path: Path, telegram_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """The marker's bot."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
     held: list[Any] = []
-    with in_thread(marker(tmp_path, telegram_url, SteppedClock(), held.append)):
+    running = marker(tmp_path, telegram_url, SteppedClock(), held.append)
+    with marker_telegram(telegram_url) as telegram, in_thread(running):
+        telegram.call("/limits", per_second=None, per_chat_per_second=None)
         student = Person(telegram, 2001, "Aruzhan")
         student.says("/start")
 
@@ -59,7 +57,6 @@ def test_the_marker(tmp_path: Path, telegram_url: str, caplog: pytest.LogCapture
 
         attack()
     nothing_failed(caplog)
-    telegram.http.close()
 
 
 def test_the_classroom(tmp_path: Path, telegram_url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,5 +80,5 @@ def test_the_classroom(tmp_path: Path, telegram_url: str, caplog: pytest.LogCapt
         attack()
     finally:
         run.stops()
+        telegram.http.close()
     nothing_failed(caplog)
-    telegram.http.close()
