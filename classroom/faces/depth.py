@@ -31,11 +31,13 @@ _SIZE = (144, 144)
 _MIDDLE = np.array([72.0, 52.0])  # of the eyes in those pictures
 _RIGHT = np.linspace(-1.0, 1.0, 36)  # the points that are compared, in distances between the eyes
 _DOWN = np.linspace(-0.15, 0.82, 24)  # from below the brows to above the mouth: both move with expression
+_GRID = np.stack(np.meshgrid(_RIGHT, _DOWN)).reshape(2, -1)
 _BLURS = (7.0, 3.2, 1.2)  # pixels: the fit begins with the most blurred picture
 _ROUNDS = 10
+_SMALL = 1e-6 * np.eye(9)
 _TUKEY = 3.0
 _SPARSE = slice(None, None, 3)  # of the mesh's points, for the depth in between
-_HELD, _LOOSELY = 100.0, 10.0  # weight of the mesh's points against the pictures'
+_HOLDS = np.array([100.0, 10.0])[:, None, None]  # weights of the mesh's points against the pictures': held, and loosely
 _ASSUMED, _SURE = 0.3, 250.0  # parallax where the pictures say nothing: neither a head's nor a sheet's; and its weight
 _ROUND, _BELOW = 0.02, 0.4  # of a fold's ridge: how round it is; where the horizontal one lies
 
@@ -53,66 +55,61 @@ class Reference:
     """A face in the picture that others are compared with."""
 
     def __init__(self, picture: Picture, points: Points) -> None:
-        self._own = _own(points)
-        own, depth = self._own[FIRM], MODEL[FIRM, 2]
-        self._terms = np.column_stack([_terms(own), depth])
-        self._solve = np.linalg.pinv(self._terms)
-        self._grid = np.stack(np.meshgrid(_RIGHT, _DOWN), axis=-1).reshape(-1, 2)
-        u, v = (self._grid[:, None, axis] - self._own[None, _SPARSE, axis] for axis in (0, 1))
-        apart = u * u + v * v
-        near = np.exp(-apart.astype(np.float32) / (2 * 0.07**2)) + np.float32(1e-12)
-        self._grid_terms = np.column_stack([_terms(self._grid), near @ MODEL[_SPARSE, 2] / near.sum(axis=1)])
-        self._levels = [_sampled(each, self._grid) for each in _prepared(picture, points)]
+        own, depth = _own(points), MODEL[FIRM, 2]
+        self._terms = np.vstack([_terms(*own[FIRM].T), depth])
+        self._solve = np.linalg.pinv(self._terms.T)
+        self._grid_terms = np.vstack([_terms(*_GRID), _depth_on_grid(own[_SPARSE])])
+        self._products = (self._grid_terms[:, None] * self._grid_terms).reshape(-1, _GRID.shape[1]).T
+        self._levels = [_sampled(each, _GRID[None])[0, 0] for each in _prepared(picture, points)]
 
     def by_points(self, points: Points) -> tuple[float, float]:
         """Return the parallax by the mesh alone, to the right and upwards: cheap, but a photograph can have some."""
         right, down = (self._solve @ (_own(points)[FIRM]))[-1]
         return float(right), float(-down)
 
-    def compare(self, picture: Picture, points: Points, sines: Numbers) -> tuple[Parallax, Parallax]:
-        """Return the parallax by the pictures, given the sines of yaw and pitch: held near the mesh, and loosely."""
-        moved, images = _own(points)[FIRM], [_with_slopes(each) for each in _prepared(picture, points)]
-        expected = sines * np.array([1.0, -1.0])
-        return self._fit(images, moved, expected, _HELD), self._fit(images, moved, expected, _LOOSELY)
+    def compare(self, picture: Picture, points: Points, sines: Numbers) -> list[Parallax]:
+        """Return the parallax by the pictures, given the sines of yaw and pitch: held near the mesh, and loosely.
 
-    def _fit(self, images: list[Gray], moved: Numbers, expected: Numbers, hold: float) -> Parallax:
-        """Improve the mesh's fit by Gauss-Newton steps, from the blurred picture to the sharp one."""
-        terms, held = self._grid_terms, self._terms
-        used, found = terms.shape[1], self._solve @ moved
-        columns = np.empty((len(terms), 2 * used))
-        by_mesh, small = held.T @ held * hold, 1e-6 * np.eye(used)
+        Both fits are improved at once by Gauss-Newton steps, from the blurred picture to the sharp one.
+        """
+        terms, held, moved = self._grid_terms, self._terms, _own(points)[FIRM].T
+        images = [_with_slopes(each) for each in _prepared(picture, points)]
+        fits, used = len(_HOLDS), len(terms)
+        found = np.tile(moved @ self._solve.T, (fits, 1, 1))  # of each fit, across and down: the weights of the terms
+        # The mesh's points hold the sheet's part where the pictures say nothing; never the part by depth.
+        goal, pull = _HOLDS * (moved @ held.T), _HOLDS * (held @ held.T)
+        goal[:, :, -1] = _SURE * _ASSUMED * sines * np.array([1.0, -1.0])
+        pull[:, :, -1] = _SURE * np.eye(used)[-1]
+        stiff = pull.copy()
+        stiff[:, -1, :-1] = 0
+        normal = np.empty((fits, 2, used, 2, used))
         for image, wanted in zip(images, self._levels, strict=True):
+            going = np.ones((fits, 1, 1))
             for _round in range(_ROUNDS):
-                values, along_x, along_y = _sampled(image, terms @ found)
+                values, along_x, along_y = _sampled(image, found @ terms)
                 left = wanted - values
                 spread = 1.48 * _median(np.abs(left)) + 1e-3
-                weights = np.clip(1 - (left / (_TUKEY * spread)) ** 2, 0, 1) ** 2
-                np.multiply(terms, (along_x * _EYES)[:, None], out=columns[:, :used])
-                np.multiply(terms, (along_y * _EYES)[:, None], out=columns[:, used:])
-                normal = columns.T @ (columns * weights[:, None])
-                pull = columns.T @ (left * weights)
-                # The mesh's points hold the sheet's part where the pictures say nothing; never the part by depth.
-                loose = by_mesh * spread**2
-                toward = held.T @ (moved - held @ found) * hold * spread**2
-                loose[-1], loose[:, -1] = 0, 0
-                loose[-1, -1] = _SURE * spread**2
-                toward[-1] = _SURE * spread**2 * (_ASSUMED * expected - found[-1])
-                loose += small
-                for part in (0, 1):
-                    where = slice(part * used, (part + 1) * used)
-                    normal[where, where] += loose
-                    pull[where] += toward[:, part]
-                step = np.linalg.solve(normal, pull).reshape(2, used).T
-                found += step
-                if np.abs(step).max() < 2e-3:
+                weights = np.maximum(1 - (left / (_TUKEY * spread)) ** 2, 0) ** 2
+                noise = spread[:, :, None] ** 2
+                x, y = weights * along_x, weights * along_y
+                parts = np.concatenate([x * along_x, x * along_y, y * along_y]) @ self._products
+                in_x, in_both, in_y = parts.reshape(3, fits, used, used)
+                normal[:, 0, :, 0] = in_x + stiff * noise + _SMALL
+                normal[:, 0, :, 1] = normal[:, 1, :, 0] = in_both
+                normal[:, 1, :, 1] = in_y + stiff * noise + _SMALL
+                change = np.stack([x * left, y * left], axis=1) @ terms.T + (goal - found @ pull) * noise
+                step = np.linalg.solve(normal.reshape(fits, 2 * used, -1), change.reshape(fits, -1, 1))
+                found += (step := step.reshape(found.shape) * going)
+                going *= np.abs(step).max(axis=(1, 2), keepdims=True) >= 2e-3
+                if not going.any():
                     break
-        alike = float(np.corrcoef(_sampled(images[-1], terms @ found)[0], self._levels[-1])[0, 1])
-        return Parallax(float(found[-1, 0]), float(-found[-1, 1]), alike)
+        alike = np.corrcoef(self._levels[-1], _sampled(images[-1], found @ terms)[0])[0, 1:]
+        return [Parallax(float(x[-1]), float(-y[-1]), float(each)) for (x, y), each in zip(found, alike, strict=True)]
 
 
 def _with_slopes(image: Gray) -> Gray:
-    """Return a picture with its slopes across and down as further channels."""
-    slopes = [cv2.Sobel(image, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1))]
+    """Return a picture with its slopes across and down, by the distance between the eyes, as further channels."""
+    slopes = [cv2.Sobel(image, cv2.CV_32F, *way, scale=_EYES / 8) for way in ((1, 0), (0, 1))]
     return np.asarray(cv2.merge([image, *slopes]), np.float32)
 
 
@@ -125,11 +122,20 @@ def _own(points: Points) -> Numbers:
     return np.asarray((points[:, :2] - (right + left) / 2) @ axes / unit, dtype=np.float64)
 
 
-def _terms(own: Numbers) -> Numbers:
-    """Return the terms of a sheet's motion."""
-    u, v = own[:, 0], own[:, 1]
+def _terms(u: Numbers, v: Numbers) -> Numbers:
+    """Return the terms of a sheet's motion, a row for each."""
     folds = np.sqrt(u * u + _ROUND), np.sqrt((v - _BELOW) ** 2 + _ROUND)  # along the nose, and across it
-    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, *folds], axis=1)
+    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, *folds])
+
+
+def _depth_on_grid(own: Numbers) -> Numbers:
+    """Return the model face's depth at the points that are compared, from the mesh's points nearby."""
+    across, down = (
+        np.exp(-((line[:, None] - own[:, axis]) ** 2) / (2 * 0.07**2)) for axis, line in enumerate((_RIGHT, _DOWN))
+    )
+    depth = MODEL[_SPARSE, 2]
+    near, far = down @ across.T, 1e-12
+    return np.ravel(((down * depth) @ across.T + far * depth.sum()) / (near + far * len(depth)))
 
 
 def _prepared(picture: Picture, points: Points) -> list[Gray]:
@@ -151,14 +157,13 @@ def _prepared(picture: Picture, points: Points) -> list[Gray]:
 
 
 def _sampled(image: Gray, own: Numbers) -> Numbers:
-    """Return the values of a picture at points: one for each point, or a row of them for each channel."""
-    at = (own * _EYES + _MIDDLE).astype(np.float32)[:, None]
-    values = cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-    return np.ascontiguousarray(values[:, 0].T, np.float64)
+    """Return the values of a picture at rows of points (across, down): for each channel a row for each of theirs."""
+    across, down = (own * _EYES + _MIDDLE[:, None]).astype(np.float32).swapaxes(0, -2)
+    values = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(np.moveaxis(np.atleast_3d(values), 2, 0), np.float64)
 
 
-def _median(values: Numbers) -> float:
-    """Return the median, as np.median does, without what that does for arrays of any shape."""
-    middle = len(values) // 2
-    halves = np.partition(values, (middle - 1, middle))
-    return float(halves[middle] if len(values) % 2 else (halves[middle - 1] + halves[middle]) / 2)
+def _median(values: Numbers) -> Numbers:
+    """Return the median of each row, of an even length."""
+    middle, ordered = values.shape[1] // 2, np.sort(values.astype(np.float32))
+    return np.asarray(ordered[:, middle - 1 : middle + 1].mean(axis=1, keepdims=True), dtype=np.float64)
