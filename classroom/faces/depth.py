@@ -59,7 +59,8 @@ class Reference:
         self._terms = np.vstack([_terms(*own[FIRM].T), depth])
         self._solve = np.linalg.pinv(self._terms.T)
         self._grid_terms = np.vstack([_terms(*_GRID), _depth_on_grid(own[_SPARSE])])
-        self._products = (self._grid_terms[:, None] * self._grid_terms).reshape(-1, _GRID.shape[1]).T
+        products = self._grid_terms[:, None] * self._grid_terms
+        self._products = products.reshape(-1, _GRID.shape[1]).T.astype(np.float32)
         self._levels = [_sampled(each, _GRID[None])[0, 0] for each in _prepared(picture, points)]
 
     def by_points(self, points: Points) -> tuple[float, float]:
@@ -92,7 +93,8 @@ class Reference:
                 weights = np.maximum(1 - (left / (_TUKEY * spread)) ** 2, 0) ** 2
                 noise = spread[:, :, None] ** 2
                 x, y = weights * along_x, weights * along_y
-                parts = np.concatenate([x * along_x, x * along_y, y * along_y]) @ self._products
+                slopes = np.concatenate([x * along_x, x * along_y, y * along_y])
+                parts = slopes.astype(np.float32) @ self._products
                 in_x, in_both, in_y = parts.reshape(3, fits, used, used)
                 normal[:, 0, :, 0] = in_x + stiff * noise + _SMALL
                 normal[:, 0, :, 1] = normal[:, 1, :, 0] = in_both

@@ -79,8 +79,8 @@ def pose(points: Points, size: tuple[int, int]) -> Pose:
 def _towards(place: Numbers) -> Numbers:
     """Return the rotation that brings a place onto the camera's axis."""
     line = place / np.linalg.norm(place)
-    about = np.cross(line, [0.0, 0.0, 1.0])
-    sine = float(np.linalg.norm(about))
+    about = np.array([line[1], -line[0], 0.0])
+    sine = math.hypot(line[0], line[1])
     if sine < 1e-9:
         return np.eye(3)
     return np.asarray(cv2.Rodrigues(about / sine * math.atan2(sine, float(line[2])))[0], dtype=np.float64)
