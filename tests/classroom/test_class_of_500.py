@@ -55,7 +55,10 @@ def test_marks(tmp_path: Path, telegram: Telegram, clock: RunningClock, generati
     with ExitStack() as stack:
         if database == "MongoDB":
             uri = stack.enter_context(mongo_server())
-            settings["mongodb_uri"], store = SecretStr(uri), MongoStore(uri, "lms_database", Cipher(KEY))
+            settings["mongodb_uri"], store = (
+                SecretStr(uri),
+                MongoStore(uri, "lms_database", Cipher(KEY), patience=PATIENCE),
+            )
         lms = stack.enter_context(an_lms(generation, []))
         for batch, students in BATCHES.items():
             lms.has_batch(batch, [(each, f"Student {each}") for each in students])

@@ -13,11 +13,12 @@ import psutil
 import pytest
 from PIL import Image
 from telegram import Bot
+from telegram.request import HTTPXRequest
 
 from sandbox.cast import BOTS, MARKER, MOST_PEOPLE, PEOPLE, STUDENTS, TEACHERS
 from tests import children
 from tests.sandbox.stage import Stage, events, stage
-from tests.waiting import eventually_true
+from tests.waiting import PATIENCE, eventually_true
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +40,8 @@ async def says(running: Stage, bot: str, person: int, **content: Any) -> None:
 
 def api(url: str, kind: str) -> Bot:
     """A client of the simulated Bot API, in the place of bot.py."""
-    return Bot(BOTS[kind].token, base_url=f"{url}/bot")
+    request = HTTPXRequest(read_timeout=PATIENCE, connect_timeout=PATIENCE)
+    return Bot(BOTS[kind].token, base_url=f"{url}/bot", request=request)
 
 
 async def test_people(running: Stage) -> None:

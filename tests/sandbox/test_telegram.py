@@ -27,6 +27,7 @@ from telegram import (
     ReplyKeyboardRemove,
 )
 from telegram.error import BadRequest, Conflict, Forbidden, NetworkError, RetryAfter
+from telegram.request import HTTPXRequest
 
 from sandbox.signal import Clock, Signal
 from sandbox.telegram.server import TelegramSimulator
@@ -153,7 +154,8 @@ async def chat(telegram: Driver) -> Driver:
 @pytest.fixture
 async def bot(chat: Driver) -> AsyncIterator[Bot]:
     """python-telegram-bot's own Bot against the simulator."""
-    async with Bot(MARKER, base_url=f"{chat.url}/bot", base_file_url=f"{chat.url}/file/bot") as real:
+    request = HTTPXRequest(read_timeout=PATIENCE, connect_timeout=PATIENCE)
+    async with Bot(MARKER, f"{chat.url}/bot", f"{chat.url}/file/bot", request=request) as real:
         yield real
 
 
