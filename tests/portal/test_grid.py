@@ -82,11 +82,12 @@ def grid(hub: Hub) -> Grid:
 
 
 def test_places(hub: Hub, grid: Grid) -> None:
-    """A free place is no error; without one, or without a node, the error says so; many askers cost few questions."""
+    """A free place is no error; without one, or without a node, the error says so; many ask once a second."""
+    begun = time.monotonic()
     for _ in range(100):
         grid.require_place()
     assert set(hub.asked) == {"/graphql"}
-    assert len(hub.asked) < 10  # an answer holds for a second, in which a slow machine may not ask a hundred times
+    assert len(hub.asked) <= 1 + int(time.monotonic() - begun)  # one, unless a slow machine takes a second
     assert hub.authorization == "Basic b3BlcmF0b3I6cGFzcyB3b3Jk"
     assert str(grid.places()) == "1 nodes with 2 places, 0 taken"
     hub.taken = 2

@@ -39,6 +39,7 @@ class TestTroubles:
         await scene.waits_for(*matches(2, 3))
         slow.open()
         await scene.waits_for(("S001", "retry"), *matches(2, 3))
+        assert scene.reported[-1] == ("S001", "retry")
         assert scene.notes.calls["note 1"] == 6
 
     @pytest.mark.parametrize("who", ["notes", "photos"])
